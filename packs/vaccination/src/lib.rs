@@ -1,0 +1,1 @@
+//! The rule pack for vaccination records.

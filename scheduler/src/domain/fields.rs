@@ -1,0 +1,105 @@
+//! A record's fields with the changes applied.
+
+use emend_proto::v1::Change;
+use serde_json::value::RawValue;
+
+/// The payload is not a JSON object. Import lets none through, so this is damage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a payload is not a JSON object")]
+pub struct NotAnObject;
+
+/// The payload with `changes` applied: each changed field holds its last `after` as a JSON string, a
+/// changed field that was missing is added at the end, and everything else stays byte for byte.
+///
+/// # Errors
+/// [`NotAnObject`].
+pub fn apply_changes(payload: &[u8], changes: &[Change]) -> Result<Vec<u8>, NotAnObject> {
+    if changes.is_empty() {
+        return Ok(payload.to_vec());
+    }
+    let fields: Ordered<'_> = serde_json::from_slice(payload).map_err(|_| NotAnObject)?;
+    let last = |name: &str| changes.iter().rfind(|change| change.field == name);
+    let mut out = Vec::with_capacity(payload.len() + 64);
+    out.push(b'{');
+    for (name, value) in &fields.0 {
+        match last(name) {
+            Some(change) => push_field(&mut out, name, &json_string(&change.after)),
+            None => push_field(&mut out, name, value.get()),
+        }
+    }
+    for (at, change) in changes.iter().enumerate() {
+        let known = fields.0.iter().any(|(name, _)| *name == change.field);
+        if !known && !changes[at + 1..].iter().any(|later| later.field == change.field) {
+            push_field(&mut out, &change.field, &json_string(&change.after));
+        }
+    }
+    out.push(b'}');
+    Ok(out)
+}
+
+fn push_field(out: &mut Vec<u8>, name: &str, value: &str) {
+    if out.len() > 1 {
+        out.push(b',');
+    }
+    out.extend_from_slice(json_string(name).as_bytes());
+    out.push(b':');
+    out.extend_from_slice(value.as_bytes());
+}
+
+fn json_string(text: &str) -> String {
+    serde_json::to_string(text).expect("a string is always JSON")
+}
+
+/// An object's fields in their order, values untouched.
+struct Ordered<'a>(Vec<(String, &'a RawValue)>);
+
+impl<'de: 'a, 'a> serde::Deserialize<'de> for Ordered<'a> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Object;
+        impl<'de> serde::de::Visitor<'de> for Object {
+            type Value = Ordered<'de>;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a JSON object")
+            }
+
+            fn visit_map<M: serde::de::MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
+                let mut fields = Vec::with_capacity(16);
+                while let Some(field) = map.next_entry()? {
+                    fields.push(field);
+                }
+                Ok(Ordered(fields))
+            }
+        }
+        deserializer.deserialize_map(Object)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn change(field: &str, after: &str) -> Change {
+        Change { field: field.into(), after: after.into(), ..Change::default() }
+    }
+
+    fn applied(payload: &str, changes: &[Change]) -> String {
+        String::from_utf8(apply_changes(payload.as_bytes(), changes).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn the_last_change_of_a_field_stands_and_the_rest_is_untouched() {
+        let changes = [change("b", "x"), change("b", "say \"ễ\""), change("new", "1"), change("new", "2")];
+        assert_eq!(
+            applied(r#"{"a": 1.0, "b":null,"c":[1, 2]}"#, &changes),
+            r#"{"a":1.0,"b":"say \"ễ\"","c":[1, 2],"new":"2"}"#
+        );
+        assert_eq!(applied("{}", &changes[..1]), r#"{"b":"x"}"#);
+        assert_eq!(applied(r#"{"a": 1}"#, &[]), r#"{"a": 1}"#);
+    }
+
+    #[test]
+    fn what_is_no_object_is_refused() {
+        assert_eq!(apply_changes(b"[]", &[change("a", "b")]), Err(NotAnObject));
+    }
+}

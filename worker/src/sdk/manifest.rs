@@ -1,0 +1,36 @@
+//! What a rule pack says of itself and of the records it is for.
+
+use serde::{Deserialize, Serialize};
+
+/// A rule pack's description of itself. The scheduler knows no pack: it stores this with each job.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// The pack's name: `vaccination`.
+    pub name: String,
+    /// The pack's version. A job keeps the version it was made with.
+    pub version: String,
+    /// The field that identifies a record within a job.
+    pub key_field: String,
+    /// The fields that the pack knows, in their usual order. Others travel along untouched.
+    pub fields: Vec<Field>,
+}
+
+/// One field of a record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Field {
+    /// The name in records, changes and findings.
+    pub name: String,
+    /// What a Vietnamese reader calls it.
+    pub label_vi: String,
+    /// What an English reader calls it.
+    pub label_en: String,
+    /// Other column headers under which files carry it; compared without case and outer spaces.
+    #[serde(default)]
+    pub aliases: Vec<String>,
+    /// Whether the value identifies or describes a person and is masked where it need not be seen.
+    #[serde(default)]
+    pub sensitive: bool,
+    /// Other fields that a person needs beside this one to decide about it.
+    #[serde(default)]
+    pub related: Vec<String>,
+}
