@@ -1,3 +1,13 @@
 //! The rules of the protocol as pure functions: no async, no I/O, no clock, no randomness.
 
+pub mod beat;
+pub mod commit;
+pub mod cut;
+pub mod expiry;
 pub mod fields;
+pub mod job;
+pub mod key;
+pub mod lease;
+pub mod results;
+pub mod time;
+pub mod unit;

@@ -1,0 +1,109 @@
+//! How a scheduler is set up. Times are in seconds.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+/// Settings of a scheduler. Unknown ones are errors.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Where jobs are kept: `sqlite://PATH` or `postgres://USER@HOST/NAME`.
+    pub store: String,
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// Listen on other addresses than loopback without TLS.
+    pub insecure: bool,
+    /// Connections to PostgreSQL, at most.
+    pub connections: u32,
+    /// How long a lease lasts without a heartbeat, 0.05 to 3600.
+    pub lease_ttl: f64,
+    /// How often a waiting worker's call looks for ready units when nobody rings, 0.01 to 60.
+    pub poll: f64,
+    /// Days after a job's end at which its records and results are deleted; 0: never.
+    pub retention_days: u32,
+    /// How long calls may take to finish when the scheduler stops.
+    pub grace: f64,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            store: "sqlite://emend.db".into(),
+            listen: SocketAddr::from(([127, 0, 0, 1], 7070)),
+            insecure: false,
+            connections: 10,
+            lease_ttl: 60.0,
+            poll: 0.5,
+            retention_days: 30,
+            grace: 10.0,
+        }
+    }
+}
+
+impl Config {
+    /// What is wrong with the settings, naming the first one at fault.
+    ///
+    /// # Errors
+    /// A sentence for whoever wrote them.
+    pub fn check(&self) -> Result<(), String> {
+        let within = |name: &str, value: f64, least: f64, most: f64| {
+            let holds = (least..=most).contains(&value);
+            if holds {
+                Ok(())
+            } else {
+                Err(format!("scheduler.{name} is {value}: give {least} to {most} seconds"))
+            }
+        };
+        within("lease_ttl", self.lease_ttl, 0.05, 3600.0)?;
+        within("poll", self.poll, 0.01, 60.0)?;
+        within("grace", self.grace, 0.0, 3600.0)?;
+        if self.connections < 2 {
+            return Err(format!("scheduler.connections is {}: give at least 2", self.connections));
+        }
+        if !self.listen.ip().is_loopback() && !self.insecure {
+            let listen = self.listen;
+            return Err(format!(
+                "scheduler.listen is {listen}, which others can reach, and there is no TLS: listen on 127.0.0.1, \
+                 or say --insecure if the network is yours"
+            ));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn lease_ttl(&self) -> Duration {
+        Duration::from_secs_f64(self.lease_ttl)
+    }
+
+    pub(crate) fn poll(&self) -> Duration {
+        Duration::from_secs_f64(self.poll)
+    }
+
+    pub(crate) fn grace(&self) -> Duration {
+        Duration::from_secs_f64(self.grace)
+    }
+
+    pub(crate) fn retention(&self) -> Option<Duration> {
+        let day = Duration::from_secs(24 * 60 * 60);
+        (self.retention_days > 0).then(|| day * self.retention_days)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrong_setting_is_named() {
+        assert_eq!(Config::default().check(), Ok(()));
+        let wrong = |change: fn(&mut Config)| {
+            let mut config = Config::default();
+            change(&mut config);
+            config.check().unwrap_err()
+        };
+        assert!(wrong(|config| config.lease_ttl = 0.0).contains("lease_ttl"));
+        assert!(wrong(|config| config.poll = f64::NAN).contains("poll"));
+        assert!(wrong(|config| config.listen = ([0, 0, 0, 0], 7070).into()).contains("--insecure"));
+    }
+}

@@ -1,0 +1,200 @@
+//! Jobs: what one is made of, and how it moves on.
+
+use emend_proto::{DEFAULT_UNIT_BYTES, DEFAULT_UNIT_RECORDS};
+
+/// Where a job is in its life. Paused is a flag beside it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum JobState {
+    /// Not sealed; its units may be leased already.
+    Importing,
+    /// Sealed: no more records come.
+    Running,
+    /// Every unit is done; records wait for people.
+    Reviewing,
+    /// Nothing is left to do.
+    Completed,
+    /// Ended by an operator.
+    Cancelled,
+}
+
+impl JobState {
+    /// All states.
+    pub const ALL: [Self; 5] =
+        [Self::Importing, Self::Running, Self::Reviewing, Self::Completed, Self::Cancelled];
+
+    /// The word in SQL, logs and JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Importing => "importing",
+            Self::Running => "running",
+            Self::Reviewing => "reviewing",
+            Self::Completed => "completed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    /// The state of that word.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == word)
+    }
+
+    /// Whether the job has ended for good.
+    pub const fn has_ended(self) -> bool {
+        matches!(self, Self::Completed | Self::Cancelled)
+    }
+}
+
+/// How a job is cut and retried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct JobPolicy {
+    /// Records in a unit, at most.
+    pub unit_records: u32,
+    /// Bytes of payload in a unit, at most; a record above it is a reject.
+    pub unit_bytes: u32,
+    /// How often a unit may be lost before it is split.
+    pub attempts: u32,
+}
+
+impl Default for JobPolicy {
+    fn default() -> Self {
+        Self { unit_records: DEFAULT_UNIT_RECORDS, unit_bytes: DEFAULT_UNIT_BYTES, attempts: 3 }
+    }
+}
+
+/// All that makes a job; the same again is the same job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobSpec {
+    /// Unique.
+    pub name: String,
+    /// The rule pack's name.
+    pub pack: String,
+    /// The rule pack's version.
+    pub pack_version: String,
+    /// The rule pack's manifest, as the protobuf bytes that came; nothing here looks into it.
+    pub manifest: Vec<u8>,
+    /// The day of the data, `YYYY-MM-DD`, or empty.
+    pub as_of: String,
+    /// How it is cut and retried.
+    pub policy: JobPolicy,
+}
+
+/// A field that is out of bounds, and what would be right.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// The request's field.
+    pub field: &'static str,
+    /// What is wrong, and the fix.
+    pub description: String,
+}
+
+impl JobSpec {
+    /// What is wrong with it; empty when nothing is.
+    pub fn violations(&self) -> Vec<Violation> {
+        let mut found = Vec::new();
+        let mut check = |holds: bool, field: &'static str, description: &str| {
+            if !holds {
+                found.push(Violation { field, description: description.to_owned() });
+            }
+        };
+        let plain =
+            |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
+        let named = (1..=100).contains(&self.name.len()) && plain(&self.name);
+        check(named, "name", "must be 1 to 100 of the characters A-Z a-z 0-9 . _ -");
+        let digits = !self.name.is_empty() && self.name.bytes().all(|byte| byte.is_ascii_digit());
+        check(!digits, "name", "must not be all digits: that would read as a job's id");
+        check(
+            !self.pack.is_empty() && plain(&self.pack),
+            "pack.name",
+            "must name a rule pack, such as `vaccination`",
+        );
+        let versioned = !self.pack_version.is_empty() && plain(&self.pack_version);
+        check(versioned, "pack.version", "must give the rule pack's version, such as `1.0.0`");
+        check(self.as_of.is_empty() || is_day(&self.as_of), "as_of", "must be a day as YYYY-MM-DD, or empty");
+        let JobPolicy { unit_records, unit_bytes, attempts } = self.policy;
+        check((1..=10_000).contains(&unit_records), "policy.unit_records", "must be 1 to 10,000");
+        let bytes = (1024..=2 * 1024 * 1024).contains(&unit_bytes);
+        check(bytes, "policy.unit_bytes", "must be 1,024 to 2,097,152");
+        check((1..=100).contains(&attempts), "policy.attempts", "must be 1 to 100");
+        found
+    }
+}
+
+/// Whether `text` has the form of a day and names one that can be.
+fn is_day(text: &str) -> bool {
+    let mut parts = text.split('-');
+    let mut number = |digits: usize| {
+        let part = parts.next().filter(|part| part.len() == digits)?;
+        part.bytes().all(|byte| byte.is_ascii_digit()).then(|| part.parse::<u32>().ok()).flatten()
+    };
+    let day = (number(4), number(2), number(2));
+    let (Some(year), Some(month), Some(day)) = day else { return false };
+    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let days = match month {
+        2 if leap => 29,
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        1..=12 => 31,
+        _ => return false,
+    };
+    (1..=days).contains(&day) && parts.next().is_none()
+}
+
+/// How a caller names a job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum JobRef {
+    /// By id.
+    Id(i64),
+    /// By its unique name.
+    Name(String),
+}
+
+impl JobRef {
+    /// All digits are an id, anything else is a name; `None` for neither.
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            "" => None,
+            digits if digits.bytes().all(|byte| byte.is_ascii_digit()) => digits.parse().ok().map(Self::Id),
+            name => Some(Self::Name(name.to_owned())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spec() -> JobSpec {
+        JobSpec {
+            name: "hcmc-2021".into(),
+            pack: "vaccination".into(),
+            pack_version: "1.0.0".into(),
+            manifest: Vec::new(),
+            as_of: "2021-09-20".into(),
+            policy: JobPolicy::default(),
+        }
+    }
+
+    #[test]
+    fn a_sound_spec_passes_and_each_fault_names_its_field() {
+        assert_eq!(spec().violations(), []);
+        let fields =
+            |spec: JobSpec| spec.violations().into_iter().map(|found| found.field).collect::<Vec<_>>();
+        assert_eq!(fields(JobSpec { name: "12".into(), ..spec() }), ["name"]);
+        assert_eq!(fields(JobSpec { name: "a b".into(), ..spec() }), ["name"]);
+        assert_eq!(fields(JobSpec { as_of: "20/09/2021".into(), ..spec() }), ["as_of"]);
+        assert_eq!(fields(JobSpec { as_of: "2021-02-29".into(), ..spec() }), ["as_of"]);
+        let policy = JobPolicy { unit_records: 0, unit_bytes: 1, attempts: 0 };
+        assert_eq!(
+            fields(JobSpec { policy, ..spec() }),
+            ["policy.unit_records", "policy.unit_bytes", "policy.attempts"]
+        );
+    }
+
+    #[test]
+    fn jobs_go_by_id_or_name() {
+        assert_eq!(JobRef::parse("12"), Some(JobRef::Id(12)));
+        assert_eq!(JobRef::parse("12a"), Some(JobRef::Name("12a".into())));
+        assert_eq!(JobRef::parse(""), None);
+        assert_eq!(JobRef::parse("99999999999999999999"), None);
+    }
+}

@@ -1,0 +1,249 @@
+//! A unit's results, checked and counted once before any transaction begins.
+
+use std::collections::BTreeMap;
+
+use emend_proto::v1::{Block, RecordResult, Verdict};
+use emend_proto::{BlockError, decode};
+use prost::Message;
+use serde::{Deserialize, Serialize};
+
+use super::commit::Content;
+
+/// Violations beyond this many say nothing new.
+const MAX_VIOLATIONS: usize = 10;
+
+/// Records by verdict.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Verdicts {
+    /// Nothing to change, nothing found.
+    pub valid: i64,
+    /// Changed by rules, nothing left open.
+    pub corrected: i64,
+    /// A person is needed.
+    pub routed: i64,
+    /// A rule crashed or ran out of time.
+    pub failed: i64,
+}
+
+/// Changes by rule and findings by code.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tallies {
+    /// Changes by rule.
+    pub rules: BTreeMap<String, u64>,
+    /// Findings by code.
+    pub findings: BTreeMap<String, u64>,
+}
+
+/// The sound results of one unit.
+#[derive(Debug, Clone, Default)]
+pub struct Results {
+    /// Place of the first record.
+    pub first_seq: i64,
+    /// Place of the last record.
+    pub last_seq: i64,
+    /// BLAKE3 over the canonical results: no timings, no worker, no compression.
+    pub digest: Vec<u8>,
+    /// Records by verdict.
+    pub verdicts: Verdicts,
+    /// Changes by rule and findings by code.
+    pub tallies: Tallies,
+    /// The results as they will rest.
+    pub block: Block,
+}
+
+impl Results {
+    /// Reads a block of results as a worker sent it.
+    pub fn read(block: Block) -> Content {
+        match Self::try_read(block) {
+            Ok(Ok(results)) => Content::Sound(results),
+            Ok(Err(violations)) => Content::Unsound(violations),
+            Err(BlockError::Checksum) => Content::Corrupt,
+            Err(error @ (BlockError::TooLarge | BlockError::Malformed(_))) => {
+                Content::Unsound(vec![("results".into(), error.to_string())])
+            }
+        }
+    }
+
+    fn try_read(block: Block) -> Result<Result<Self, Vec<(String, String)>>, BlockError> {
+        let mut results = Self::default();
+        let mut violations = Vec::new();
+        let mut digest = blake3::Hasher::new();
+        let mut canonical = Vec::with_capacity(256);
+        for (at, result) in decode::<RecordResult>(&block)?.enumerate() {
+            let result = result?;
+            if let Err(description) = results.add(at, &result) {
+                violations.push((format!("results[{at}]"), description.to_owned()));
+                if violations.len() == MAX_VIOLATIONS {
+                    break;
+                }
+            }
+            // Encoding what was decoded drops whatever this version does not know, and fixes the order of fields.
+            canonical.clear();
+            result.encode_length_delimited(&mut canonical).expect("a Vec grows as needed");
+            digest.update(&canonical);
+        }
+        if block.count == 0 {
+            violations.push(("results".into(), "is empty".into()));
+        }
+        if !violations.is_empty() {
+            return Ok(Err(violations));
+        }
+        results.digest = digest.finalize().as_bytes().to_vec();
+        results.block = block.into_zstd()?;
+        Ok(Ok(results))
+    }
+
+    fn add(&mut self, at: usize, result: &RecordResult) -> Result<(), &'static str> {
+        let seq = i64::try_from(result.seq).map_err(|_| "seq: is out of range")?;
+        if at == 0 {
+            self.first_seq = seq;
+        } else if seq != self.last_seq + 1 {
+            return Err("seq: does not follow the one before");
+        }
+        self.last_seq = seq;
+        let (changed, found) = (!result.changes.is_empty(), !result.findings.is_empty());
+        let count = match (result.verdict(), changed, found) {
+            (Verdict::Valid, false, false) => &mut self.verdicts.valid,
+            (Verdict::Corrected, true, false) => &mut self.verdicts.corrected,
+            (Verdict::Routed, _, true) => &mut self.verdicts.routed,
+            (Verdict::Failed, false, false) if !result.failure.is_empty() => &mut self.verdicts.failed,
+            _ => return Err("verdict: does not agree with the changes, findings and failure"),
+        };
+        *count += 1;
+        for finding in &result.findings {
+            if !is_code(&finding.code) {
+                return Err("findings: a code is not `field.reason` of [a-z0-9_]");
+            }
+            if result.changes.iter().any(|change| change.field == finding.field) {
+                return Err("changes: one touches the field of a finding");
+            }
+            bump(&mut self.tallies.findings, &finding.code);
+        }
+        for change in &result.changes {
+            if change.field.is_empty() || change.rule.is_empty() {
+                return Err("changes: one names no field or no rule");
+            }
+            bump(&mut self.tallies.rules, &change.rule);
+        }
+        Ok(())
+    }
+
+    /// Whether these are the results of exactly the records `first_seq..=last_seq`.
+    ///
+    /// # Errors
+    /// The field at fault and what is wrong with it.
+    pub fn check_cover(&self, first_seq: i64, last_seq: i64) -> Result<(), (String, String)> {
+        if (self.first_seq, self.last_seq) == (first_seq, last_seq) {
+            return Ok(());
+        }
+        let Self { first_seq: first, last_seq: last, .. } = self;
+        Err(("results".into(), format!("cover {first}..={last}, the unit is {first_seq}..={last_seq}")))
+    }
+}
+
+/// Finding codes are `field.reason`.
+fn is_code(code: &str) -> bool {
+    let word = |part: &str| {
+        !part.is_empty()
+            && part.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
+    };
+    code.split_once('.').is_some_and(|(field, reason)| word(field) && word(reason))
+}
+
+fn bump(tally: &mut BTreeMap<String, u64>, name: &str) {
+    match tally.get_mut(name) {
+        Some(count) => *count += 1,
+        None => {
+            tally.insert(name.to_owned(), 1);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use emend_proto::encode;
+    use emend_proto::v1::{Change, Encoding, Finding};
+
+    use super::*;
+
+    fn result(seq: u64, verdict: Verdict) -> RecordResult {
+        let change =
+            Change { field: "a".into(), before: "1".into(), after: "2".into(), rule: "a.fix".into() };
+        let finding = Finding { code: "b.bad".into(), field: "b".into(), proposals: vec!["3".into()] };
+        RecordResult {
+            seq,
+            verdict: verdict.into(),
+            changes: if matches!(verdict, Verdict::Corrected | Verdict::Routed) {
+                vec![change]
+            } else {
+                vec![]
+            },
+            findings: if verdict == Verdict::Routed { vec![finding] } else { vec![] },
+            failure: if verdict == Verdict::Failed { "panic".into() } else { String::new() },
+        }
+    }
+
+    fn all() -> Vec<RecordResult> {
+        let verdicts = [Verdict::Valid, Verdict::Corrected, Verdict::Routed, Verdict::Failed];
+        (5..).zip(verdicts).map(|(seq, verdict)| result(seq, verdict)).collect()
+    }
+
+    fn sound(block: Block) -> Results {
+        match Results::read(block) {
+            Content::Sound(results) => results,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn sound_results_are_counted() {
+        let results = sound(encode(&all()));
+        assert_eq!((results.first_seq, results.last_seq), (5, 8));
+        assert_eq!(results.verdicts, Verdicts { valid: 1, corrected: 1, routed: 1, failed: 1 });
+        assert_eq!(results.tallies.rules, BTreeMap::from([("a.fix".into(), 2)]));
+        assert_eq!(results.tallies.findings, BTreeMap::from([("b.bad".into(), 1)]));
+        assert!(results.check_cover(5, 8).is_ok());
+        assert!(results.check_cover(5, 9).is_err());
+    }
+
+    #[test]
+    fn the_digest_is_over_the_results_and_not_over_their_bytes() {
+        let block = encode(&all());
+        let plain = block.clone().into_plain().unwrap();
+        let digest = sound(block).digest;
+        assert_eq!(sound(plain).digest, digest);
+        let mut other = all();
+        other[1].changes[0].after.push('!');
+        assert_ne!(sound(encode(&other)).digest, digest);
+    }
+
+    #[test]
+    fn broken_promises_are_named() {
+        let cases: [(fn(&mut Vec<RecordResult>), &str); 7] = [
+            (|all| all[2].seq = 9, "seq"),
+            (|all| all[0].verdict = Verdict::Corrected.into(), "verdict"),
+            (|all| all[1].verdict = Verdict::Valid.into(), "verdict"),
+            (|all| all[3].failure.clear(), "verdict"),
+            (|all| all[2].findings[0].field = "a".into(), "touches the field"),
+            (|all| all[2].findings[0].code = "No Code".into(), "code"),
+            (|all| all[1].changes[0].rule.clear(), "no rule"),
+        ];
+        for (spoil, named) in cases {
+            let mut results = all();
+            spoil(&mut results);
+            match Results::read(encode(&results)) {
+                Content::Unsound(violations) => assert!(violations[0].1.contains(named), "{violations:?}"),
+                other => panic!("{named}: {other:?}"),
+            }
+        }
+        assert!(matches!(Results::read(encode::<RecordResult>([])), Content::Unsound(_)));
+    }
+
+    #[test]
+    fn damage_is_told_from_nonsense() {
+        let block = encode(&all());
+        assert!(matches!(Results::read(Block { checksum: 1, ..block.clone() }), Content::Corrupt));
+        let nonsense = Block { encoding: Encoding::Plain.into(), ..block };
+        assert!(matches!(Results::read(nonsense), Content::Unsound(_)));
+    }
+}

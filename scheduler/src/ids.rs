@@ -1,0 +1,25 @@
+//! The one source of randomness: lease tokens and the ids of commits.
+
+use rand::RngCore as _;
+
+use crate::domain::lease::Token;
+
+/// A fresh token: 128 bits from the operating system's generator.
+#[expect(clippy::disallowed_methods, reason = "this is the seam that the ban points to")]
+pub(crate) fn token() -> Token {
+    let mut bytes = [0; 16];
+    rand::rng().fill_bytes(&mut bytes);
+    Token::new(bytes)
+}
+
+/// A fresh commit id; later ones sort after earlier ones.
+#[expect(clippy::disallowed_methods, reason = "this is the seam that the ban points to")]
+pub(crate) fn commit_id() -> String {
+    uuid::Uuid::now_v7().to_string()
+}
+
+/// A share of one, for jitter.
+#[expect(clippy::disallowed_methods, reason = "this is the seam that the ban points to")]
+pub(crate) fn share() -> f64 {
+    f64::from(rand::rng().next_u32()) / f64::from(u32::MAX)
+}

@@ -1,0 +1,85 @@
+//! What happens by itself: small idempotent steps that any number of schedulers may run at once.
+
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::ids;
+use crate::service::App;
+use crate::store::StoreError;
+
+/// How often jobs are moved on and exhausted units are split.
+const OFTEN: Duration = Duration::from_millis(250);
+/// How often retention looks, and the clock is set by the store's.
+const SELDOM: Duration = Duration::from_secs(60);
+
+/// Starts the loops; they end with `stop`.
+pub(crate) fn start(app: &App, tasks: &TaskTracker, stop: &CancellationToken) {
+    let started_at = app.clock.now();
+    let ttl = app.config.lease_ttl();
+    let expiry = (ttl / 4).clamp(Duration::from_millis(10), Duration::from_secs(1));
+    let every = |name, period, step: Step| tasks.spawn(every(name, period, app.clone(), stop.clone(), step));
+    every("expire", expiry, Box::new(move |app| Box::pin(expire(app, started_at))));
+    every("split", OFTEN, Box::new(|app| Box::pin(split(app))));
+    every("advance", OFTEN, Box::new(|app| Box::pin(advance(app))));
+    every("retain", SELDOM, Box::new(|app| Box::pin(retain(app))));
+    every("clock", SELDOM, Box::new(|app| Box::pin(set_clock(app))));
+}
+
+/// One step of a loop; whether there is more to do at once.
+type Step = Box<dyn Fn(App) -> futures::future::BoxFuture<'static, Result<bool, StoreError>> + Send + Sync>;
+
+/// Runs `step` every `period`, with jitter so that schedulers spread, and at once again while there is more.
+async fn every(name: &'static str, period: Duration, app: App, stop: CancellationToken, step: Step) {
+    loop {
+        let more = match step(app.clone()).await {
+            Ok(more) => more,
+            Err(error) => {
+                tracing::warn!(name, %error, "a loop's step failed; it goes on");
+                false
+            }
+        };
+        let pause = if more { Duration::ZERO } else { period.mul_f64(0.75 + ids::share() / 2.0) };
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(pause) => {}
+        }
+    }
+}
+
+async fn expire(app: App, started_at: crate::domain::time::Timestamp) -> Result<bool, StoreError> {
+    let returned = app.store.expire(app.clock.now(), started_at, app.config.lease_ttl()).await?;
+    if !returned.is_empty() {
+        tracing::info!(units = returned.len(), "expired leases returned");
+        app.ready.ring();
+    }
+    Ok(!returned.is_empty())
+}
+
+async fn split(app: App) -> Result<bool, StoreError> {
+    let split = app.store.split_one(ids::commit_id(), app.clock.now()).await?;
+    if let Some(outcome) = split {
+        tracing::warn!(?outcome, "a unit's attempts were used up");
+        app.ready.ring();
+    }
+    Ok(split.is_some())
+}
+
+async fn advance(app: App) -> Result<bool, StoreError> {
+    for (job_id, state) in app.store.advance_jobs(app.clock.now()).await? {
+        tracing::info!(job_id, state = state.as_str(), "job moved on");
+    }
+    Ok(false)
+}
+
+async fn retain(app: App) -> Result<bool, StoreError> {
+    let before = app.config.retention().map(|retention| app.clock.now() - retention);
+    app.store.retain(before).await
+}
+
+async fn set_clock(app: App) -> Result<bool, StoreError> {
+    app.clock.set(app.store.now().await?);
+    Ok(false)
+}

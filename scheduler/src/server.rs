@@ -1,0 +1,122 @@
+//! A scheduler from start to stop.
+
+use std::time::Duration;
+
+use emend_proto::v1::job_service_server::JobServiceServer;
+use emend_proto::v1::work_service_server::WorkServiceServer;
+use emend_proto::{DESCRIPTORS, MAX_MESSAGE_BYTES};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tonic::transport::Server;
+use tonic::transport::server::TcpIncoming;
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::loops;
+use crate::service::App;
+use crate::store::{OpenError, Store, StoreError};
+
+/// Why a scheduler ended.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The settings are not sound.
+    #[error("{0}")]
+    Config(String),
+    /// The store cannot be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The store failed at once.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// gRPC could not be served.
+    #[error("cannot serve gRPC: {0}")]
+    Transport(String),
+}
+
+/// Serves on `listener` until `shutdown`, then drains: health says NOT_SERVING, waiting calls return, calls
+/// under way finish within the grace period.
+///
+/// # Errors
+/// [`ServeError`].
+pub async fn serve(
+    config: Config,
+    listener: TcpListener,
+    shutdown: CancellationToken,
+) -> Result<(), ServeError> {
+    config.check().map_err(ServeError::Config)?;
+    let store = Store::open(&config.store, config.connections).await?;
+    let clock = Clock::anchored(store.now().await?);
+    let grace = config.grace();
+    let app = App::new(store, clock, config);
+    let tasks = TaskTracker::new();
+    let stop_loops = CancellationToken::new();
+    loops::start(&app, &tasks, &stop_loops);
+    let served = serve_app(&app, listener, shutdown, grace).await;
+    stop_loops.cancel();
+    tasks.close();
+    tasks.wait().await;
+    app.streams.close();
+    let _late = tokio::time::timeout(grace, app.streams.wait()).await;
+    app.store.close().await;
+    served
+}
+
+async fn serve_app(
+    app: &App,
+    listener: TcpListener,
+    shutdown: CancellationToken,
+    grace: Duration,
+) -> Result<(), ServeError> {
+    let (health, health_service) = tonic_health::server::health_reporter();
+    health.set_serving::<JobServiceServer<App>>().await;
+    health.set_serving::<WorkServiceServer<App>>().await;
+    let reflection = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(DESCRIPTORS)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+    };
+    let transport = |error: &dyn std::fmt::Display| ServeError::Transport(error.to_string());
+    let router = Server::builder()
+        .http2_keepalive_interval(Some(Duration::from_secs(20)))
+        .http2_keepalive_timeout(Some(Duration::from_secs(10)))
+        .initial_stream_window_size(4 * 1024 * 1024)
+        .initial_connection_window_size(16 * 1024 * 1024)
+        .max_concurrent_streams(1024)
+        .add_service(health_service)
+        .add_service(reflection().build_v1().map_err(|error| transport(&error))?)
+        .add_service(reflection().build_v1alpha().map_err(|error| transport(&error))?)
+        .add_service(
+            JobServiceServer::new(app.clone())
+                .max_decoding_message_size(MAX_MESSAGE_BYTES)
+                .max_encoding_message_size(MAX_MESSAGE_BYTES),
+        )
+        .add_service(
+            WorkServiceServer::new(app.clone())
+                .max_decoding_message_size(MAX_MESSAGE_BYTES)
+                .max_encoding_message_size(MAX_MESSAGE_BYTES),
+        );
+    let stopping = app.stopping.clone();
+    let asked = shutdown.clone();
+    let stop = async move {
+        asked.cancelled().await;
+        tracing::info!("stopping: no new work, calls under way finish");
+        health.set_not_serving::<JobServiceServer<App>>().await;
+        health.set_not_serving::<WorkServiceServer<App>>().await;
+        stopping.cancel();
+    };
+    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+    let served = router.serve_with_incoming_shutdown(incoming, stop);
+    // A silent client would keep a graceful stop waiting for ever.
+    let too_late = async {
+        shutdown.cancelled().await;
+        tokio::time::sleep(grace).await;
+    };
+    tokio::select! {
+        served = served => served.map_err(|error| transport(&error)),
+        () = too_late => {
+            tracing::warn!("clients still connected after the grace period are cut off");
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! `ExportRecords`: every record once, in order.
+
+use emend_proto::v1::{self};
+use prost::Message as _;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::Status;
+
+use super::records::{Pick, refuse_gone};
+use super::{App, compute, status};
+use crate::domain::job::JobState;
+use crate::store::{Job, JobConflict, StoreError, UnitBlocks};
+
+type Answers = mpsc::Sender<Result<v1::ExportRecordsResponse, Status>>;
+
+/// Units read at a time.
+const UNITS: u32 = 16;
+/// A message of plain records is sent when it is about this large.
+const MESSAGE_BYTES: usize = 1024 * 1024;
+
+impl App {
+    pub(super) async fn export(
+        &self,
+        request: v1::ExportRecordsRequest,
+    ) -> Result<ReceiverStream<Result<v1::ExportRecordsResponse, Status>>, Status> {
+        let job = self.find(&request.job).await?;
+        refuse_gone(job.blocks_gone)?;
+        self.check_finished(&job, request.partial).await?;
+        let after =
+            i64::try_from(request.after_seq).map_err(|_| status::invalid("after_seq", "is out of range"))?;
+        let (sender, receiver) = mpsc::channel(4);
+        let app = self.clone();
+        self.streams.spawn(async move {
+            if let Err(status) = app.export_into(&sender, job.id, &request, after).await {
+                let _gone = sender.send(Err(status)).await;
+            }
+        });
+        Ok(ReceiverStream::new(receiver))
+    }
+
+    async fn check_finished(&self, job: &Job, partial: bool) -> Result<(), Status> {
+        let finished = match job.state {
+            JobState::Reviewing | JobState::Completed => true,
+            JobState::Importing => false,
+            // The loop that moves jobs on may be a moment behind the last commit.
+            JobState::Running | JobState::Cancelled => {
+                let progress = self.store.progress(job.id).await.map_err(status::from_store)?;
+                progress.ready + progress.leased + progress.set_aside == 0
+            }
+        };
+        if finished || partial {
+            return Ok(());
+        }
+        Err(status::from_store(StoreError::JobState(JobConflict::Unfinished)))
+    }
+
+    /// Reads page by page in short transactions: what is committed never changes, so pages agree.
+    async fn export_into(
+        &self,
+        answers: &Answers,
+        job_id: i64,
+        request: &v1::ExportRecordsRequest,
+        mut after: i64,
+    ) -> Result<(), Status> {
+        let pick = Pick { verdict: request.only(), finding: String::new() };
+        loop {
+            let units = self.store.unit_blocks(job_id, pick.having(), after, UNITS).await;
+            let units = units.map_err(status::from_store)?;
+            let Some(last) = units.last().map(|unit| unit.last_seq) else { return Ok(()) };
+            for unit in units {
+                let sent = if request.as_blocks {
+                    send_blocks(answers, unit).await?
+                } else {
+                    let pick = pick.clone();
+                    let views =
+                        compute(move || pick.views(unit, after)).await?.map_err(status::from_store)?;
+                    send_views(answers, views).await
+                };
+                if !sent || self.stopping.is_cancelled() {
+                    return stopped(sent);
+                }
+            }
+            after = last;
+        }
+    }
+}
+
+fn stopped(caller_is_there: bool) -> Result<(), Status> {
+    if !caller_is_there {
+        return Ok(());
+    }
+    Err(status::with_reason(
+        tonic::Code::Unavailable,
+        "STOPPING",
+        "the scheduler is stopping; go on with `after_seq`",
+    ))
+}
+
+async fn send_blocks(answers: &Answers, unit: UnitBlocks) -> Result<bool, Status> {
+    for block in std::iter::once(&unit.records).chain(&unit.results) {
+        let damaged = |error: emend_proto::BlockError| StoreError::Damaged(unit.unit_id, error.to_string());
+        block.verify().map_err(damaged).map_err(status::from_store)?;
+    }
+    let blocks = v1::UnitBlocks {
+        first_seq: unit.first_seq.unsigned_abs(),
+        records: Some(unit.records),
+        results: unit.results,
+    };
+    Ok(answers.send(Ok(v1::ExportRecordsResponse { unit: Some(blocks), records: Vec::new() })).await.is_ok())
+}
+
+async fn send_views(answers: &Answers, views: Vec<v1::RecordView>) -> bool {
+    let mut records = Vec::new();
+    let mut bytes = 0;
+    for view in views {
+        bytes += view.encoded_len();
+        records.push(view);
+        if bytes >= MESSAGE_BYTES {
+            let part = v1::ExportRecordsResponse { unit: None, records: std::mem::take(&mut records) };
+            if answers.send(Ok(part)).await.is_err() {
+                return false;
+            }
+            bytes = 0;
+        }
+    }
+    records.is_empty() || answers.send(Ok(v1::ExportRecordsResponse { unit: None, records })).await.is_ok()
+}

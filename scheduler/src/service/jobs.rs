@@ -1,0 +1,199 @@
+//! `JobService`: what operators and programs call.
+
+use emend_proto::v1::job_service_server::JobService;
+use emend_proto::v1::{self};
+use prost::Message as _;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status, Streaming};
+
+use super::{App, job_ref, page_after, page_size, status, views};
+use crate::domain::job::{JobPolicy, JobSpec};
+use crate::store::Job;
+
+type Answer<T> = Result<Response<T>, Status>;
+
+#[tonic::async_trait]
+impl JobService for App {
+    type WatchJobStream = ReceiverStream<Result<v1::WatchJobResponse, Status>>;
+    type ExportRecordsStream = ReceiverStream<Result<v1::ExportRecordsResponse, Status>>;
+
+    async fn create_job(&self, request: Request<v1::CreateJobRequest>) -> Answer<v1::CreateJobResponse> {
+        let spec = read_spec(request.into_inner());
+        let (job, created) =
+            self.store.create_job(spec, self.clock.now()).await.map_err(status::from_store)?;
+        if created {
+            tracing::info!(job_id = job.id, job = %job.spec.name, "job created");
+        }
+        Ok(Response::new(v1::CreateJobResponse { job: Some(self.view(job).await?), created }))
+    }
+
+    async fn import_records(
+        &self,
+        request: Request<Streaming<v1::ImportRecordsRequest>>,
+    ) -> Answer<v1::ImportRecordsResponse> {
+        let import = self.import(request.into_inner()).await?;
+        Ok(Response::new(v1::ImportRecordsResponse { import: Some(views::import(import)) }))
+    }
+
+    async fn list_rejects(
+        &self,
+        request: Request<v1::ListRejectsRequest>,
+    ) -> Answer<v1::ListRejectsResponse> {
+        let request = request.into_inner();
+        let job = self.find(&request.job).await?;
+        let (after, limit) = (page_after(&request.page_token)?, page_size(request.page_size, 1_000, 10_000));
+        let rejects =
+            self.store.rejects(job.id, request.import_id, after, limit).await.map_err(status::from_store)?;
+        let next =
+            rejects.last().filter(|_| rejects.len() == limit as usize).map(|(number, _)| number.to_string());
+        let rejects = rejects
+            .into_iter()
+            .map(|(_, reject)| v1::Reject { row: reject.row.unsigned_abs(), code: reject.code });
+        Ok(Response::new(v1::ListRejectsResponse {
+            rejects: rejects.collect(),
+            next_page_token: next.unwrap_or_default(),
+        }))
+    }
+
+    async fn seal_job(&self, request: Request<v1::SealJobRequest>) -> Answer<v1::SealJobResponse> {
+        let job =
+            self.store.seal_job(job_ref(&request.into_inner().job)?).await.map_err(status::from_store)?;
+        Ok(Response::new(v1::SealJobResponse { job: Some(self.view(job).await?) }))
+    }
+
+    async fn get_job(&self, request: Request<v1::GetJobRequest>) -> Answer<v1::GetJobResponse> {
+        let request = request.into_inner();
+        let job = self.find(&request.job).await?;
+        let id = job.id;
+        let mut job = self.view(job).await?;
+        if request.with_tallies {
+            views::add_tallies(&mut job, self.store.tallies(id).await.map_err(status::from_store)?);
+        }
+        Ok(Response::new(v1::GetJobResponse { job: Some(job) }))
+    }
+
+    async fn list_jobs(&self, request: Request<v1::ListJobsRequest>) -> Answer<v1::ListJobsResponse> {
+        let request = request.into_inner();
+        let before = match page_after(&request.page_token)? {
+            0 => i64::MAX,
+            before => before,
+        };
+        let limit = page_size(request.page_size, 50, 500);
+        let found = self.store.jobs(before, limit).await.map_err(status::from_store)?;
+        let next = found.last().filter(|_| found.len() == limit as usize).map(|job| job.id.to_string());
+        let mut jobs = Vec::with_capacity(found.len());
+        for job in found {
+            jobs.push(self.view(job).await?);
+        }
+        Ok(Response::new(v1::ListJobsResponse { jobs, next_page_token: next.unwrap_or_default() }))
+    }
+
+    async fn watch_job(&self, request: Request<v1::WatchJobRequest>) -> Answer<Self::WatchJobStream> {
+        self.watch(request.into_inner()).await.map(Response::new)
+    }
+
+    async fn pause_job(&self, request: Request<v1::PauseJobRequest>) -> Answer<v1::PauseJobResponse> {
+        let job = self.pause(&request.into_inner().job, true).await?;
+        Ok(Response::new(v1::PauseJobResponse { job: Some(job) }))
+    }
+
+    async fn resume_job(&self, request: Request<v1::ResumeJobRequest>) -> Answer<v1::ResumeJobResponse> {
+        let job = self.pause(&request.into_inner().job, false).await?;
+        self.ready.ring();
+        Ok(Response::new(v1::ResumeJobResponse { job: Some(job) }))
+    }
+
+    async fn cancel_job(&self, request: Request<v1::CancelJobRequest>) -> Answer<v1::CancelJobResponse> {
+        let job = job_ref(&request.into_inner().job)?;
+        let job = self.store.cancel_job(job, self.clock.now()).await.map_err(status::from_store)?;
+        tracing::info!(job_id = job.id, "job cancelled");
+        Ok(Response::new(v1::CancelJobResponse { job: Some(self.view(job).await?) }))
+    }
+
+    async fn delete_job(&self, request: Request<v1::DeleteJobRequest>) -> Answer<v1::DeleteJobResponse> {
+        let job = request.into_inner().job;
+        self.store.delete_job(job_ref(&job)?).await.map_err(status::from_store)?;
+        tracing::info!(job, "job deleted");
+        Ok(Response::new(v1::DeleteJobResponse {}))
+    }
+
+    async fn export_records(
+        &self,
+        request: Request<v1::ExportRecordsRequest>,
+    ) -> Answer<Self::ExportRecordsStream> {
+        self.export(request.into_inner()).await.map(Response::new)
+    }
+
+    async fn get_record(&self, request: Request<v1::GetRecordRequest>) -> Answer<v1::GetRecordResponse> {
+        self.record(request.into_inner()).await.map(Response::new)
+    }
+
+    async fn list_records(
+        &self,
+        request: Request<v1::ListRecordsRequest>,
+    ) -> Answer<v1::ListRecordsResponse> {
+        self.records(request.into_inner()).await.map(Response::new)
+    }
+
+    async fn list_units(&self, request: Request<v1::ListUnitsRequest>) -> Answer<v1::ListUnitsResponse> {
+        let request = request.into_inner();
+        let job = self.find(&request.job).await?;
+        let state = views::read_unit_state(request.state());
+        let (after, limit) = (page_after(&request.page_token)?, page_size(request.page_size, 100, 1_000));
+        let units = self.store.units(job.id, state, after, limit).await.map_err(status::from_store)?;
+        let next = units
+            .last()
+            .filter(|_| units.len() == limit as usize)
+            .map(|unit| unit.unit.first_seq.to_string());
+        let now = self.clock.now();
+        Ok(Response::new(v1::ListUnitsResponse {
+            units: units.into_iter().map(|unit| views::unit(unit, now)).collect(),
+            next_page_token: next.unwrap_or_default(),
+        }))
+    }
+
+    async fn retry_units(&self, request: Request<v1::RetryUnitsRequest>) -> Answer<v1::RetryUnitsResponse> {
+        let request = request.into_inner();
+        let units = request.unit_ids.into_iter().map(i64::try_from).collect::<Result<Vec<_>, _>>();
+        let units = units.map_err(|_| status::invalid("unit_ids", "one is out of range"))?;
+        let retried =
+            self.store.retry_units(job_ref(&request.job)?, units).await.map_err(status::from_store)?;
+        self.ready.ring();
+        Ok(Response::new(v1::RetryUnitsResponse { retried }))
+    }
+}
+
+impl App {
+    /// A job with its progress and imports.
+    pub(super) async fn view(&self, job: Job) -> Result<v1::Job, Status> {
+        let progress = self.progress(&job).await?;
+        let imports = self.store.imports(job.id).await.map_err(status::from_store)?;
+        Ok(views::job(job, &progress, imports, self.clock.now(), self.config.retention()))
+    }
+
+    async fn pause(&self, job: &str, paused: bool) -> Result<v1::Job, Status> {
+        let job = self.store.pause_job(job_ref(job)?, paused).await.map_err(status::from_store)?;
+        tracing::info!(job_id = job.id, paused, "job steered");
+        self.view(job).await
+    }
+}
+
+/// Zeros of a policy are its defaults.
+fn read_spec(request: v1::CreateJobRequest) -> JobSpec {
+    let default = JobPolicy::default();
+    let asked = request.policy.unwrap_or_default();
+    let or = |asked, default| if asked == 0 { default } else { asked };
+    let pack = request.pack.unwrap_or_default();
+    JobSpec {
+        name: request.name,
+        pack: pack.name,
+        pack_version: pack.version,
+        manifest: request.manifest.unwrap_or_default().encode_to_vec(),
+        as_of: request.as_of,
+        policy: JobPolicy {
+            unit_records: or(asked.unit_records, default.unit_records),
+            unit_bytes: or(asked.unit_bytes, default.unit_bytes),
+            attempts: or(asked.attempts, default.attempts),
+        },
+    }
+}

@@ -1,0 +1,99 @@
+//! The gRPC services: convert in, call the store, convert out.
+
+mod export;
+mod import;
+mod jobs;
+mod records;
+pub(crate) mod status;
+mod views;
+mod watch;
+mod work;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tonic::Status;
+
+use crate::bell::Bell;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::domain::job::JobRef;
+use crate::store::{Job, Progress, Store};
+
+/// What every call may use. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct App {
+    pub(crate) store: Store,
+    pub(crate) clock: Clock,
+    pub(crate) config: Arc<Config>,
+    /// Rung when units become ready.
+    pub(crate) ready: Bell,
+    /// Cancelled when the scheduler stops: waiting calls return.
+    pub(crate) stopping: CancellationToken,
+    /// Streams under way.
+    pub(crate) streams: TaskTracker,
+    sums: Arc<Mutex<HashMap<i64, (Instant, Progress)>>>,
+}
+
+/// Sums of a job that still runs may be this old.
+const SUMS_AGE: Duration = Duration::from_secs(1);
+
+impl App {
+    pub(crate) fn new(store: Store, clock: Clock, config: Config) -> Self {
+        Self {
+            store,
+            clock,
+            config: Arc::new(config),
+            ready: Bell::new(),
+            stopping: CancellationToken::new(),
+            streams: TaskTracker::new(),
+            sums: Arc::default(),
+        }
+    }
+
+    async fn progress(&self, job: &Job) -> Result<Progress, Status> {
+        let ends = job.units_done_at.is_some() || job.ended_at.is_some();
+        let known = {
+            let mut sums = self.sums.lock().unwrap_or_else(PoisonError::into_inner);
+            sums.retain(|_, (at, _)| at.elapsed() < SUMS_AGE);
+            sums.get(&job.id).map(|(_, progress)| progress.clone())
+        };
+        // What has ended is exact.
+        if let Some(progress) = known.filter(|_| !ends) {
+            return Ok(progress);
+        }
+        let progress = self.store.progress(job.id).await.map_err(status::from_store)?;
+        let mut sums = self.sums.lock().unwrap_or_else(PoisonError::into_inner);
+        sums.insert(job.id, (Instant::now(), progress.clone()));
+        Ok(progress)
+    }
+
+    async fn find(&self, job: &str) -> Result<Job, Status> {
+        self.store.job(job_ref(job)?).await.map_err(status::from_store)
+    }
+}
+
+fn job_ref(job: &str) -> Result<JobRef, Status> {
+    JobRef::parse(job).ok_or_else(|| status::invalid("job", "must be a job's id or its name"))
+}
+
+/// Runs what keeps a core busy off the threads that serve calls.
+async fn compute<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Status> {
+    tokio::task::spawn_blocking(work).await.map_err(|_| Status::internal("a computation panicked"))
+}
+
+/// A page's size: the default when 0, at most `most`.
+fn page_size(asked: u32, default: u32, most: u32) -> u32 {
+    if asked == 0 { default } else { asked.min(most) }
+}
+
+/// A page token is the place after which the page begins.
+fn page_after(token: &str) -> Result<i64, Status> {
+    if token.is_empty() {
+        return Ok(0);
+    }
+    token.parse().map_err(|_| status::invalid("page_token", "must be a `next_page_token` as it was given"))
+}

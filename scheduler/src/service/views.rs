@@ -1,0 +1,181 @@
+//! What callers see of jobs, units and records.
+
+use std::time::Duration;
+
+use emend_proto::v1::{self, Record, RecordResult};
+use prost::Message as _;
+
+use super::work::proto_duration;
+use crate::domain::fields::apply_changes;
+use crate::domain::job::JobState;
+use crate::domain::results::Tallies;
+use crate::domain::time::Timestamp;
+use crate::domain::unit::{Receipt, UnitState};
+use crate::store::{Import, Job, Progress, StoreError, UnitStatus};
+
+pub(super) fn job(
+    job: Job,
+    progress: &Progress,
+    imports: Vec<Import>,
+    now: Timestamp,
+    retention: Option<Duration>,
+) -> v1::Job {
+    let blocks_go_in = match (job.ended_at, retention) {
+        (Some(ended_at), Some(retention)) if !job.blocks_gone => {
+            Some(proto_duration((ended_at + retention).since(now)))
+        }
+        _ => None,
+    };
+    let policy = job.spec.policy;
+    v1::Job {
+        progress: Some(self::progress(&job, progress, now)),
+        id: job.id.unsigned_abs(),
+        name: job.spec.name,
+        state: job_state(job.state).into(),
+        paused: job.paused,
+        pack: Some(v1::PackRef { name: job.spec.pack, version: job.spec.pack_version }),
+        as_of: job.spec.as_of,
+        policy: Some(v1::JobPolicy {
+            unit_records: policy.unit_records,
+            unit_bytes: policy.unit_bytes,
+            attempts: policy.attempts,
+        }),
+        manifest: v1::Manifest::decode(job.spec.manifest.as_slice()).ok(),
+        columns: job.columns,
+        age: Some(proto_duration(now.since(job.created_at))),
+        blocks_go_in,
+        blocks_gone: job.blocks_gone,
+        imports: imports.into_iter().map(import).collect(),
+    }
+}
+
+fn progress(job: &Job, progress: &Progress, now: Timestamp) -> v1::Progress {
+    let verdicts = progress.verdicts;
+    let settled = verdicts.valid + verdicts.corrected + verdicts.routed + verdicts.failed;
+    let elapsed = job.units_done_at.or(job.ended_at).unwrap_or(now).since(job.created_at);
+    #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
+    let rate = if elapsed.is_zero() { 0.0 } else { settled as f64 / elapsed.as_secs_f64() };
+    v1::Progress {
+        records: progress.records.unsigned_abs(),
+        pending: (progress.records - settled).unsigned_abs(),
+        valid: verdicts.valid.unsigned_abs(),
+        corrected: verdicts.corrected.unsigned_abs(),
+        routed: verdicts.routed.unsigned_abs(),
+        failed: verdicts.failed.unsigned_abs(),
+        units_ready: progress.ready.unsigned_abs(),
+        units_leased: progress.leased.unsigned_abs(),
+        units_done: progress.done.unsigned_abs(),
+        units_set_aside: progress.set_aside.unsigned_abs(),
+        elapsed: Some(proto_duration(elapsed)),
+        records_per_second: rate,
+        ..v1::Progress::default()
+    }
+}
+
+pub(super) fn add_tallies(job: &mut v1::Job, tallies: Tallies) {
+    if let Some(progress) = &mut job.progress {
+        progress.rules = tallies.rules.into_iter().collect();
+        progress.findings = tallies.findings.into_iter().collect();
+    }
+}
+
+pub(super) fn import(import: Import) -> v1::Import {
+    v1::Import {
+        import_id: import.import_id,
+        next_offset: import.next_offset.unsigned_abs(),
+        accepted: import.accepted.unsigned_abs(),
+        already_there: import.already_there.unsigned_abs(),
+        rejected: import.rejected.unsigned_abs(),
+        finished: import.finished,
+    }
+}
+
+pub(super) fn receipt(receipt: Receipt) -> v1::Receipt {
+    v1::Receipt {
+        commit_id: receipt.commit_id,
+        unit_id: receipt.unit_id.unsigned_abs(),
+        epoch: receipt.epoch.unsigned_abs(),
+        digest: receipt.digest,
+    }
+}
+
+pub(super) fn unit(status: UnitStatus, now: Timestamp) -> v1::UnitStatus {
+    let UnitStatus { unit, worker, verdicts } = status;
+    let leased = unit.state == UnitState::Leased;
+    v1::UnitStatus {
+        unit_id: unit.id.unsigned_abs(),
+        state: unit_state(unit.state).into(),
+        first_seq: unit.first_seq.unsigned_abs(),
+        last_seq: unit.last_seq.unsigned_abs(),
+        epoch: unit.epoch.unsigned_abs(),
+        attempts_left: u32::try_from(unit.attempts_left).unwrap_or(0),
+        worker_id: worker.unwrap_or_default(),
+        progress: if leased {
+            unit.progress.and_then(|done| u32::try_from(done).ok()).unwrap_or(0)
+        } else {
+            0
+        },
+        expires_in: unit.expires_at.filter(|_| leased).map(|at| proto_duration(at.since(now))),
+        valid: verdicts.valid.unsigned_abs(),
+        corrected: verdicts.corrected.unsigned_abs(),
+        routed: verdicts.routed.unsigned_abs(),
+        failed: verdicts.failed.unsigned_abs(),
+    }
+}
+
+/// A record with its result applied.
+pub(super) fn record(
+    seq: i64,
+    record: Record,
+    result: Option<RecordResult>,
+) -> Result<v1::RecordView, StoreError> {
+    let result = result.unwrap_or_default();
+    let fields = if result.changes.is_empty() {
+        record.payload
+    } else {
+        let fields = apply_changes(&record.payload, &result.changes);
+        fields.map_err(|error| StoreError::Internal(error.to_string()))?.into()
+    };
+    Ok(v1::RecordView {
+        key: record.key,
+        seq: seq.unsigned_abs(),
+        row: record.row,
+        fields,
+        verdict: result.verdict,
+        changes: result.changes,
+        findings: result.findings,
+        failure: result.failure,
+    })
+}
+
+fn job_state(state: JobState) -> v1::JobState {
+    match state {
+        JobState::Importing => v1::JobState::Importing,
+        JobState::Running => v1::JobState::Running,
+        JobState::Reviewing => v1::JobState::Reviewing,
+        JobState::Completed => v1::JobState::Completed,
+        JobState::Cancelled => v1::JobState::Cancelled,
+    }
+}
+
+fn unit_state(state: UnitState) -> v1::UnitState {
+    match state {
+        UnitState::Ready => v1::UnitState::Ready,
+        UnitState::Leased => v1::UnitState::Leased,
+        UnitState::Done => v1::UnitState::Done,
+        UnitState::Split => v1::UnitState::Split,
+        UnitState::SetAside => v1::UnitState::SetAside,
+    }
+}
+
+/// The state that a filter names; `None` for all.
+pub(super) fn read_unit_state(state: v1::UnitState) -> Option<UnitState> {
+    match state {
+        v1::UnitState::Unspecified => None,
+        v1::UnitState::Ready => Some(UnitState::Ready),
+        v1::UnitState::Leased => Some(UnitState::Leased),
+        v1::UnitState::Done => Some(UnitState::Done),
+        v1::UnitState::Split => Some(UnitState::Split),
+        v1::UnitState::SetAside => Some(UnitState::SetAside),
+    }
+}

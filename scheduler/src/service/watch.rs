@@ -1,0 +1,75 @@
+//! `WatchJob`: a job as it changes.
+
+use std::time::Duration;
+
+use emend_proto::v1;
+use prost::Message as _;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::Status;
+
+use super::{App, job_ref, status};
+use crate::store::Job;
+
+/// How often a watcher hears of a job, at most.
+const INTERVAL: Duration = Duration::from_secs(1);
+
+impl App {
+    pub(super) async fn watch(
+        &self,
+        request: v1::WatchJobRequest,
+    ) -> Result<ReceiverStream<Result<v1::WatchJobResponse, Status>>, Status> {
+        let job = self.find(&request.job).await?;
+        let (sender, receiver) = mpsc::channel(1);
+        let app = self.clone();
+        self.streams.spawn(async move {
+            if let Err(status) = app.watch_into(&sender, job, request.resume_token).await {
+                let _gone = sender.send(Err(status)).await;
+            }
+        });
+        Ok(ReceiverStream::new(receiver))
+    }
+
+    async fn watch_into(
+        &self,
+        sender: &mpsc::Sender<Result<v1::WatchJobResponse, Status>>,
+        mut job: Job,
+        mut token: String,
+    ) -> Result<(), Status> {
+        let id = job.id.to_string();
+        loop {
+            let ended = job.state.has_ended();
+            let view = self.view(job).await?;
+            let now = resume_token(&view);
+            if now != token {
+                token.clone_from(&now);
+                let heard =
+                    sender.send(Ok(v1::WatchJobResponse { job: Some(view), resume_token: now })).await;
+                if heard.is_err() {
+                    return Ok(());
+                }
+            }
+            if ended {
+                return Ok(());
+            }
+            tokio::select! {
+                () = tokio::time::sleep(INTERVAL) => {}
+                () = sender.closed() => return Ok(()),
+                () = self.stopping.cancelled() => {
+                    return Err(status::with_reason(tonic::Code::Unavailable, "STOPPING", "the scheduler is stopping"));
+                }
+            }
+            job = self.store.job(job_ref(&id)?).await.map_err(status::from_store)?;
+        }
+    }
+}
+
+/// Names what a watcher has heard: everything of a job but the passing of time.
+fn resume_token(job: &v1::Job) -> String {
+    let mut still = v1::Job { age: None, blocks_go_in: None, ..job.clone() };
+    if let Some(progress) = &mut still.progress {
+        progress.elapsed = None;
+        progress.records_per_second = 0.0;
+    }
+    blake3::hash(&still.encode_to_vec()).to_hex()[..16].to_owned()
+}

@@ -1,0 +1,310 @@
+//! `WorkService`: what workers call.
+
+use std::time::Duration;
+
+use emend_proto::MAX_MESSAGE_BYTES;
+use emend_proto::v1::work_service_server::WorkService;
+use emend_proto::v1::{self, beat, commit_outcome};
+use tonic::{Request, Response, Status};
+
+use super::{App, compute, status};
+use crate::domain::beat::Beat;
+use crate::domain::lease::{HandBack, LeaseRef, Leased, Refusal, Token};
+use crate::domain::results::Results;
+use crate::ids;
+use crate::store::{Commit, LeaseAsk, Outcome, UnitToDo};
+
+/// The longest that a call waits for ready units.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+/// Units in one call.
+const MOST_UNITS: usize = 1024;
+/// The units of one answer, before compression: with room for the rest of the message.
+const MOST_BYTES: i64 = (MAX_MESSAGE_BYTES - 2 * 1024 * 1024) as i64;
+
+#[tonic::async_trait]
+impl WorkService for App {
+    async fn lease_units(
+        &self,
+        request: Request<v1::LeaseUnitsRequest>,
+    ) -> Result<Response<v1::LeaseUnitsResponse>, Status> {
+        let patience = patience(request.metadata());
+        let request = request.into_inner();
+        check_worker(&request.worker_id)?;
+        if request.request_id.is_empty() || request.request_id.len() > 128 {
+            return Err(status::invalid(
+                "request_id",
+                "must be 1 to 128 bytes, the same when the call is sent again",
+            ));
+        }
+        if request.max_units == 0 || request.max_units > request.slots.saturating_add(1) {
+            return Err(status::invalid("max_units", "must be 1 to slots + 1"));
+        }
+        let wait = duration(request.wait).min(LONGEST_WAIT).min(patience);
+        let leases = self.wait_for_units(&request, wait).await?;
+        let leases = leases.into_iter().map(|leased| self.lease_view(leased, request.accept_zstd));
+        let leases = leases.collect::<Result<_, _>>()?;
+        Ok(Response::new(v1::LeaseUnitsResponse { leases, drain: self.stopping.is_cancelled() }))
+    }
+
+    async fn heartbeat(
+        &self,
+        request: Request<v1::HeartbeatRequest>,
+    ) -> Result<Response<v1::HeartbeatResponse>, Status> {
+        let request = request.into_inner();
+        check_worker(&request.worker_id)?;
+        let beats = request.beats.into_iter().map(read_beat).collect::<Result<Vec<_>, _>>()?;
+        let ids: Vec<_> = beats.iter().map(|beat| beat.lease.unit_id).collect();
+        let ttl = self.config.lease_ttl();
+        let outcomes = self.store.beat(beats, ttl, self.clock.now()).await.map_err(status::from_store)?;
+        let outcomes = ids.into_iter().zip(outcomes).map(|(id, outcome)| v1::BeatOutcome {
+            unit_id: id.unsigned_abs(),
+            refusal: outcome.err().map(status::refusal),
+        });
+        Ok(Response::new(v1::HeartbeatResponse {
+            outcomes: outcomes.collect(),
+            ttl: Some(proto_duration(ttl)),
+            drain: self.stopping.is_cancelled(),
+        }))
+    }
+
+    async fn commit_units(
+        &self,
+        request: Request<v1::CommitUnitsRequest>,
+    ) -> Result<Response<v1::CommitUnitsResponse>, Status> {
+        let request = request.into_inner();
+        check_worker(&request.worker_id)?;
+        check_count("commits", request.commits.len())?;
+        let commits =
+            compute(move || request.commits.into_iter().map(read_commit).collect::<Result<Vec<_>, _>>())
+                .await??;
+        let ids: Vec<_> = commits.iter().map(|commit| commit.lease.unit_id).collect();
+        let outcomes = self.store.commit(request.worker_id, commits, self.clock.now()).await;
+        let outcomes = outcomes.map_err(status::from_store)?;
+        if outcomes.iter().any(|outcome| matches!(outcome, Outcome::Refused(Refusal::ResultsDoNotFit(_)))) {
+            self.ready.ring();
+        }
+        let outcomes = ids.into_iter().zip(outcomes).map(|(id, outcome)| commit_view(id, outcome)).collect();
+        Ok(Response::new(v1::CommitUnitsResponse { outcomes }))
+    }
+
+    async fn release_units(
+        &self,
+        request: Request<v1::ReleaseUnitsRequest>,
+    ) -> Result<Response<v1::ReleaseUnitsResponse>, Status> {
+        let request = request.into_inner();
+        check_worker(&request.worker_id)?;
+        let leases =
+            request.leases.into_iter().map(|lease| Ok((read_lease(Some(lease))?, HandBack::Release)));
+        let outcomes = self.hand_back(leases.collect::<Result<_, Status>>()?).await?;
+        Ok(Response::new(v1::ReleaseUnitsResponse { outcomes }))
+    }
+
+    async fn fail_units(
+        &self,
+        request: Request<v1::FailUnitsRequest>,
+    ) -> Result<Response<v1::FailUnitsResponse>, Status> {
+        let request = request.into_inner();
+        check_worker(&request.worker_id)?;
+        let mut failures = Vec::with_capacity(request.failures.len());
+        for failure in request.failures {
+            let lease = read_lease(failure.lease)?;
+            check_category(&failure.category)?;
+            tracing::warn!(
+                unit_id = lease.unit_id, epoch = lease.epoch, worker_id = %request.worker_id,
+                category = %failure.category, retryable = failure.retryable, "a worker failed a unit"
+            );
+            failures.push((lease, HandBack::Fail { retryable: failure.retryable }));
+        }
+        let outcomes = self.hand_back(failures).await?;
+        Ok(Response::new(v1::FailUnitsResponse { outcomes }))
+    }
+}
+
+impl App {
+    /// Listens, looks, waits, and looks again: the bell saves time, the poll stays the truth.
+    async fn wait_for_units(
+        &self,
+        request: &v1::LeaseUnitsRequest,
+        wait: Duration,
+    ) -> Result<Vec<Leased<UnitToDo>>, Status> {
+        let give_up = tokio::time::sleep(wait);
+        tokio::pin!(give_up);
+        let packs = request.capabilities.iter().map(|pack| format!("{}@{}", pack.name, pack.version));
+        let packs: Vec<String> = packs.collect();
+        let mut listener = self.ready.listen();
+        let mut first = true;
+        loop {
+            // Asking is cheaper than taking, and a call that waits asks often.
+            if first || self.store.has_ready(packs.clone()).await.map_err(status::from_store)? {
+                let leases = self.lease_now(request, &packs).await?;
+                if !leases.is_empty() {
+                    return Ok(leases);
+                }
+            }
+            first = false;
+            let poll = self.config.poll().mul_f64(0.75 + ids::share() / 2.0);
+            tokio::select! {
+                () = &mut give_up => return Ok(Vec::new()),
+                () = self.stopping.cancelled() => return Ok(Vec::new()),
+                () = listener.heard() => {}
+                () = tokio::time::sleep(poll) => {}
+            }
+        }
+    }
+
+    async fn lease_now(
+        &self,
+        request: &v1::LeaseUnitsRequest,
+        packs: &[String],
+    ) -> Result<Vec<Leased<UnitToDo>>, Status> {
+        if self.stopping.is_cancelled() {
+            return Ok(Vec::new());
+        }
+        let count = (request.max_units as usize).min(MOST_UNITS);
+        let ask = LeaseAsk {
+            worker: request.worker_id.clone(),
+            request: request.request_id.clone(),
+            packs: packs.to_vec(),
+            may_hold: request.slots.saturating_add(1),
+            tokens: std::iter::repeat_with(ids::token).take(count).collect(),
+            max_bytes: MOST_BYTES,
+        };
+        self.store.lease(ask, self.config.lease_ttl(), self.clock.now()).await.map_err(status::from_store)
+    }
+
+    fn lease_view(&self, leased: Leased<UnitToDo>, zstd: bool) -> Result<v1::Lease, Status> {
+        let Leased { what: unit, lease, .. } = leased;
+        let records = if zstd { Ok(unit.records) } else { unit.records.into_plain() };
+        Ok(v1::Lease {
+            unit_id: lease.unit_id.unsigned_abs(),
+            epoch: lease.epoch.unsigned_abs(),
+            token: lease.token.secret().to_vec(),
+            ttl: Some(proto_duration(self.config.lease_ttl())),
+            first_seq: unit.first_seq.unsigned_abs(),
+            last_seq: unit.last_seq.unsigned_abs(),
+            records: Some(records.map_err(|error| status::from_block("records", &error))?),
+            job_id: unit.job_id.unsigned_abs(),
+            pack: Some(v1::PackRef { name: unit.pack, version: unit.pack_version }),
+            as_of: unit.as_of,
+        })
+    }
+
+    async fn hand_back(&self, leases: Vec<(LeaseRef, HandBack)>) -> Result<Vec<v1::UnitOutcome>, Status> {
+        let ids: Vec<_> = leases.iter().map(|(lease, _)| lease.unit_id).collect();
+        check_count("leases", ids.len())?;
+        let outcomes = self.store.hand_back(leases).await.map_err(status::from_store)?;
+        self.ready.ring();
+        let outcomes = ids.into_iter().zip(outcomes).map(|(id, outcome)| v1::UnitOutcome {
+            unit_id: id.unsigned_abs(),
+            refusal: outcome.err().map(status::refusal),
+        });
+        Ok(outcomes.collect())
+    }
+}
+
+fn check_worker(worker_id: &str) -> Result<(), Status> {
+    if (1..=128).contains(&worker_id.len()) {
+        return Ok(());
+    }
+    Err(status::invalid("worker_id", "must be 1 to 128 bytes, new at every start of a worker"))
+}
+
+fn check_count(field: &str, count: usize) -> Result<(), Status> {
+    if count <= MOST_UNITS {
+        return Ok(());
+    }
+    Err(status::invalid(field, &format!("must be at most {MOST_UNITS}")))
+}
+
+/// A category goes to the log, so it must be a code and nothing else.
+fn check_category(category: &str) -> Result<(), Status> {
+    let code = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_' || byte == b'.';
+    if (1..=64).contains(&category.len()) && category.bytes().all(code) {
+        return Ok(());
+    }
+    Err(status::invalid("category", "must be 1 to 64 of the characters a-z 0-9 _ ."))
+}
+
+fn read_lease(lease: Option<v1::LeaseRef>) -> Result<LeaseRef, Status> {
+    let lease = lease.ok_or_else(|| status::invalid("lease", "is missing"))?;
+    let number = |field, value| i64::try_from(value).map_err(|_| status::invalid(field, "is out of range"));
+    Ok(LeaseRef {
+        unit_id: number("lease.unit_id", lease.unit_id)?,
+        epoch: number("lease.epoch", lease.epoch)?,
+        token: Token::new(lease.token),
+    })
+}
+
+fn read_beat(beat: v1::Beat) -> Result<Beat, Status> {
+    let progress = match beat.state() {
+        beat::State::Running => Some(i64::from(beat.progress)),
+        beat::State::Queued => None,
+        beat::State::Unspecified => return Err(status::invalid("beats.state", "must be QUEUED or RUNNING")),
+    };
+    Ok(Beat { lease: read_lease(beat.lease)?, progress })
+}
+
+fn read_commit(commit: v1::UnitCommit) -> Result<Commit, Status> {
+    let results = commit.results.ok_or_else(|| status::invalid("commits.results", "is missing"))?;
+    Ok(Commit {
+        lease: read_lease(commit.lease)?,
+        content: Results::read(results),
+        commit_id: ids::commit_id(),
+    })
+}
+
+fn commit_view(unit_id: i64, outcome: Outcome) -> v1::CommitOutcome {
+    let (outcome, replayed, late) = match outcome {
+        Outcome::Accepted { receipt, replayed, late } => {
+            (commit_outcome::Outcome::Receipt(super::views::receipt(receipt)), replayed, late)
+        }
+        Outcome::Refused(refusal) => {
+            (commit_outcome::Outcome::Refusal(status::refusal(refusal)), false, false)
+        }
+    };
+    v1::CommitOutcome { unit_id: unit_id.unsigned_abs(), outcome: Some(outcome), replayed, late }
+}
+
+fn duration(value: Option<prost_types::Duration>) -> Duration {
+    value.and_then(|value| Duration::try_from(value).ok()).unwrap_or_default()
+}
+
+pub(super) fn proto_duration(value: Duration) -> prost_types::Duration {
+    prost_types::Duration::try_from(value).unwrap_or_default()
+}
+
+/// How long the caller will wait for the answer, less the way back; for ever when it does not say.
+fn patience(metadata: &tonic::metadata::MetadataMap) -> Duration {
+    let asked = metadata.get("grpc-timeout").and_then(|value| value.to_str().ok()).and_then(grpc_timeout);
+    asked.map_or(Duration::MAX, |asked| asked.mul_f64(0.9))
+}
+
+/// `TimeoutValue TimeoutUnit` of the gRPC protocol over HTTP/2.
+fn grpc_timeout(text: &str) -> Option<Duration> {
+    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    let value: u64 = digits.parse().ok()?;
+    match unit {
+        "H" => Some(Duration::from_secs(value.saturating_mul(3600))),
+        "M" => Some(Duration::from_secs(value.saturating_mul(60))),
+        "S" => Some(Duration::from_secs(value)),
+        "m" => Some(Duration::from_millis(value)),
+        "u" => Some(Duration::from_micros(value)),
+        "n" => Some(Duration::from_nanos(value)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_callers_deadline_is_read_in_every_unit() {
+        assert_eq!(grpc_timeout("2H"), Some(Duration::from_secs(7200)));
+        assert_eq!(grpc_timeout("1500m"), Some(Duration::from_millis(1500)));
+        assert_eq!(grpc_timeout("7u"), Some(Duration::from_micros(7)));
+        for wrong in ["", "S", "1", "1x", "é"] {
+            assert_eq!(grpc_timeout(wrong), None, "{wrong}");
+        }
+    }
+}

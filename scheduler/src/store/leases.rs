@@ -1,0 +1,206 @@
+//! Granting leases.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use emend_proto::v1::Block;
+
+use super::db::{Column, Row, Sql, Tx, params};
+use super::{Lane, Store, StoreError, units};
+use crate::domain::lease::{LeaseRef, Leased, Token};
+use crate::domain::time::Timestamp;
+
+/// What a worker asks for.
+#[derive(Debug, Clone)]
+pub struct LeaseAsk {
+    /// The worker.
+    pub worker: String,
+    /// The same when the call is sent again.
+    pub request: String,
+    /// Packs it can run, as `name@version`.
+    pub packs: Vec<String>,
+    /// It never holds more than this many units.
+    pub may_hold: u32,
+    /// A token for each unit that it wants.
+    pub tokens: Vec<Token>,
+    /// The units' records together are no larger, before compression; one unit always fits.
+    pub max_bytes: i64,
+}
+
+/// A unit as a worker gets it.
+#[derive(Debug, Clone)]
+pub struct UnitToDo {
+    /// Its first record.
+    pub first_seq: i64,
+    /// Its last record.
+    pub last_seq: i64,
+    /// Its records, compressed.
+    pub records: Block,
+    /// The job it is part of.
+    pub job_id: i64,
+    /// The pack to run.
+    pub pack: String,
+    /// Its version.
+    pub pack_version: String,
+    /// The day of the data, or empty.
+    pub as_of: String,
+}
+
+const HELD: Sql = Sql::same(
+    "SELECT COUNT(*) AS held, COUNT(*) FILTER (WHERE lease_request = $2) AS again
+     FROM units WHERE holder = $1 AND state = 'leased'",
+);
+/// The pick is materialised: under a nested-loop plan it would be run again for every row, and lock them all.
+const GRANT: Sql = Sql::pair(
+    "WITH job AS (
+         SELECT j.id FROM jobs j
+         WHERE j.state IN ('importing', 'running') AND NOT j.paused AND NOT j.deleted
+           AND j.pack || '@' || j.pack_version = ANY($1)
+           AND EXISTS (SELECT 1 FROM units u
+                       WHERE u.job_id = j.id AND u.state = 'ready' AND u.attempts_left > 0)
+         ORDER BY j.id LIMIT 1),
+     pick AS MATERIALIZED (
+         SELECT u.id, u.first_seq, u.plain_bytes FROM units u
+         WHERE u.job_id = (SELECT id FROM job) AND u.state = 'ready' AND u.attempts_left > 0
+         ORDER BY u.first_seq LIMIT $2 FOR UPDATE SKIP LOCKED),
+     numbered AS MATERIALIZED (
+         SELECT id, row_number() OVER w AS n, sum(plain_bytes) OVER w AS bytes FROM pick
+         WINDOW w AS (ORDER BY first_seq))
+     UPDATE units u SET state = 'leased', epoch = u.epoch + 1, token_hash = t.hash, holder = $3, lease_request = $4,
+         expires_at = $5, progress = NULL, idle_beats = 0
+     FROM numbered n JOIN unnest($7::bytea[]) WITH ORDINALITY AS t (hash, n) ON t.n = n.n
+     WHERE u.id = n.id AND (n.n = 1 OR n.bytes <= $6::bigint)",
+    "WITH job AS (
+         SELECT j.id FROM jobs j
+         WHERE j.state IN ('importing', 'running') AND NOT j.paused AND NOT j.deleted
+           AND j.pack || '@' || j.pack_version IN (SELECT value FROM json_each($1))
+           AND EXISTS (SELECT 1 FROM units u
+                       WHERE u.job_id = j.id AND u.state = 'ready' AND u.attempts_left > 0)
+         ORDER BY j.id LIMIT 1),
+     pick AS MATERIALIZED (
+         SELECT u.id, u.first_seq, u.plain_bytes FROM units u
+         WHERE u.job_id = (SELECT id FROM job) AND u.state = 'ready' AND u.attempts_left > 0
+         ORDER BY u.first_seq LIMIT $2),
+     numbered AS MATERIALIZED (
+         SELECT id, row_number() OVER w AS n, sum(plain_bytes) OVER w AS bytes FROM pick
+         WINDOW w AS (ORDER BY first_seq)),
+     granted AS MATERIALIZED (
+         SELECT n.id, unhex($7 -> (n.n - 1) ->> 0) AS hash FROM numbered n WHERE n.n = 1 OR n.bytes <= $6)
+     UPDATE units SET state = 'leased', epoch = epoch + 1, token_hash = g.hash, holder = $3, lease_request = $4,
+         expires_at = $5, progress = NULL, idle_beats = 0
+     FROM granted g WHERE units.id = g.id",
+);
+/// The same units to the same request, at a new epoch: whoever got the first answer has lost them.
+const GRANT_AGAIN: Sql = Sql::pair(
+    "WITH pick AS MATERIALIZED (
+         SELECT id, first_seq FROM units
+         WHERE holder = $1 AND lease_request = $2 AND state = 'leased' ORDER BY id LIMIT $3 FOR UPDATE),
+     numbered AS MATERIALIZED (SELECT id, row_number() OVER (ORDER BY first_seq) AS n FROM pick)
+     UPDATE units u SET epoch = u.epoch + 1, token_hash = t.hash, expires_at = $4, progress = NULL, idle_beats = 0
+     FROM numbered n JOIN unnest($5::bytea[]) WITH ORDINALITY AS t (hash, n) ON t.n = n.n
+     WHERE u.id = n.id",
+    "WITH pick AS MATERIALIZED (
+         SELECT id, first_seq FROM units
+         WHERE holder = $1 AND lease_request = $2 AND state = 'leased' ORDER BY id LIMIT $3),
+     numbered AS MATERIALIZED (
+         SELECT id, unhex($5 -> (row_number() OVER (ORDER BY first_seq) - 1) ->> 0) AS hash FROM pick)
+     UPDATE units SET epoch = epoch + 1, token_hash = n.hash, expires_at = $4, progress = NULL, idle_beats = 0
+     FROM numbered n WHERE units.id = n.id",
+);
+const GRANTED: Sql = Sql::same(
+    "SELECT u.id, u.job_id, u.first_seq, u.last_seq, u.epoch, u.token_hash, u.expires_at,
+         j.pack, j.pack_version, j.as_of, b.count, b.plain_bytes, b.checksum, b.data
+     FROM units u JOIN jobs j ON j.id = u.job_id JOIN blocks b ON b.unit_id = u.id AND b.revision = 0
+     WHERE u.holder = $1 AND u.lease_request = $2 AND u.state = 'leased'
+     ORDER BY u.first_seq",
+);
+
+impl Store {
+    /// Leases ready units to a worker until `now + ttl`, oldest job first. A damaged unit is set aside.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails.
+    pub async fn lease(
+        &self,
+        ask: LeaseAsk,
+        ttl: Duration,
+        now: Timestamp,
+    ) -> Result<Vec<Leased<UnitToDo>>, StoreError> {
+        self.write(Lane::Urgent, move |tx| Box::pin(async move { lease(tx, ask, now + ttl).await })).await
+    }
+
+    /// Whether there is anything that [`Store::lease`] might grant for these packs; cheaper than asking for it.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails.
+    pub async fn has_ready(&self, packs: Vec<String>) -> Result<bool, StoreError> {
+        self.read(move |tx| Box::pin(async move { Ok(tx.row(HAS_READY, params![packs]).await?.is_some()) }))
+            .await
+    }
+}
+
+const HAS_READY: Sql = Sql::pair(
+    "SELECT 1 AS one FROM jobs j
+     WHERE j.state IN ('importing', 'running') AND NOT j.paused AND NOT j.deleted
+       AND j.pack || '@' || j.pack_version = ANY($1)
+       AND EXISTS (SELECT 1 FROM units u WHERE u.job_id = j.id AND u.state = 'ready' AND u.attempts_left > 0)
+     LIMIT 1",
+    "SELECT 1 AS one FROM jobs j
+     WHERE j.state IN ('importing', 'running') AND NOT j.paused AND NOT j.deleted
+       AND j.pack || '@' || j.pack_version IN (SELECT value FROM json_each($1))
+       AND EXISTS (SELECT 1 FROM units u WHERE u.job_id = j.id AND u.state = 'ready' AND u.attempts_left > 0)
+     LIMIT 1",
+);
+
+async fn lease(
+    tx: &mut Tx,
+    ask: LeaseAsk,
+    expires_at: Timestamp,
+) -> Result<Vec<Leased<UnitToDo>>, StoreError> {
+    let held = tx.row(HELD, params![ask.worker.as_str(), ask.request.as_str()]).await?;
+    let held = held.ok_or_else(|| StoreError::Internal("a count gave no row".into()))?;
+    let hashes = |count: usize| vec![Column::Blobs(ask.tokens.iter().take(count).map(Token::hash).collect())];
+    let wanted = i64::try_from(ask.tokens.len()).unwrap_or(i64::MAX);
+    let (worker, request) = (ask.worker.as_str(), ask.request.as_str());
+    let granted = if held.int("again")? > 0 {
+        let again = params![worker, request, wanted, expires_at, hashes(ask.tokens.len())];
+        tx.execute(GRANT_AGAIN, again).await?
+    } else {
+        let free = wanted.min(i64::from(ask.may_hold) - held.int("held")?);
+        let Ok(count @ 1..) = usize::try_from(free) else { return Ok(Vec::new()) };
+        let first =
+            params![ask.packs.clone(), free, worker, request, expires_at, ask.max_bytes, hashes(count)];
+        tx.execute(GRANT, first).await?
+    };
+    if granted == 0 {
+        return Ok(Vec::new());
+    }
+    let rows = tx.rows(GRANTED, params![worker, request]).await?;
+    let tokens = ask.tokens.iter().map(|token| (token.hash(), token)).collect();
+    let mut leased = rows.iter().map(|row| read_leased(row, &tokens)).collect::<Result<Vec<_>, _>>()?;
+    let (sound, damaged): (Vec<_>, Vec<_>) =
+        leased.drain(..).partition(|leased: &Leased<UnitToDo>| leased.what.records.verify().is_ok());
+    if !damaged.is_empty() {
+        units::set_aside(tx, damaged.iter().map(|leased| leased.lease.unit_id).collect()).await?;
+    }
+    Ok(sound)
+}
+
+fn read_leased(row: &Row, tokens: &HashMap<Vec<u8>, &Token>) -> Result<Leased<UnitToDo>, StoreError> {
+    let token = *tokens
+        .get(&row.bytes("token_hash")?)
+        .ok_or_else(|| StoreError::Internal("a lease was granted to another token".into()))?;
+    Ok(Leased {
+        lease: LeaseRef { unit_id: row.int("id")?, epoch: row.int("epoch")?, token: token.clone() },
+        expires_at: Timestamp(row.int("expires_at")?),
+        what: UnitToDo {
+            first_seq: row.int("first_seq")?,
+            last_seq: row.int("last_seq")?,
+            records: units::read_block(row)?,
+            job_id: row.int("job_id")?,
+            pack: row.text("pack")?,
+            pack_version: row.text("pack_version")?,
+            as_of: row.text("as_of")?,
+        },
+    })
+}

@@ -1,0 +1,113 @@
+//! Commits with a guard taken out. A safety test that does not fail on its mutant shows nothing, so the suite runs
+//! the zombie storm on each of these and expects violations. Nothing but the `test-hooks` feature makes one.
+
+use super::commits::{Commit, Outcome, done_table};
+use super::db::{Sql, Tx, params};
+use super::{Lane, Store, StoreError, units};
+use crate::domain::commit::{Content, Decision, decide_commit};
+use crate::domain::lease::Refusal;
+use crate::domain::results::Results;
+use crate::domain::time::Timestamp;
+use crate::domain::unit::{Receipt, Unit, UnitState};
+
+/// Which guard is missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mutant {
+    /// A commit is taken whenever the unit is leased, by whomever.
+    StateOnly,
+    /// The fence is read in one transaction and the results are written in another.
+    FenceOutsideWrite,
+}
+
+/// As the true statement, without the epoch.
+const DONE: Sql = Sql::pair(
+    "UPDATE units u SET state = 'done', commit_id = t.commit_id, digest = t.digest, holder = $1, done_at = $2,
+         epoch = t.epoch, valid = t.valid, corrected = t.corrected, routed = t.routed, failed = t.failed,
+         tallies = t.tallies
+     FROM unnest($3::bigint[], $4::bigint[], $5::text[], $6::bytea[], $7::bigint[], $8::bigint[], $9::bigint[],
+         $10::bigint[], $11::text[])
+         AS t (id, epoch, commit_id, digest, valid, corrected, routed, failed, tallies)
+     WHERE u.id = t.id",
+    "UPDATE units SET state = 'done', commit_id = value ->> 2, digest = unhex(value ->> 3), holder = $1,
+         done_at = $2, epoch = value ->> 1, valid = value ->> 4, corrected = value ->> 5, routed = value ->> 6,
+         failed = value ->> 7, tallies = value ->> 8
+     FROM json_each($3) WHERE units.id = value ->> 0",
+);
+const FORGET: Sql = Sql::same("DELETE FROM blocks WHERE unit_id = $1 AND revision = 1");
+
+impl Store {
+    /// This store with a guard taken out.
+    #[must_use]
+    pub fn with_mutant(&self, mutant: Mutant) -> Self {
+        Self { mutant: Some(mutant), ..self.clone() }
+    }
+
+    pub(super) async fn commit_mutated(
+        &self,
+        mutant: Mutant,
+        worker: String,
+        commits: Vec<Commit>,
+        now: Timestamp,
+    ) -> Result<Vec<Outcome>, StoreError> {
+        let mut outcomes = Vec::new();
+        for commit in commits {
+            outcomes.push(self.commit_unguarded(mutant, worker.clone(), commit, now).await?);
+        }
+        Ok(outcomes)
+    }
+
+    async fn commit_unguarded(
+        &self,
+        mutant: Mutant,
+        worker: String,
+        commit: Commit,
+        now: Timestamp,
+    ) -> Result<Outcome, StoreError> {
+        let id = commit.lease.unit_id;
+        let unit = self.read(move |tx| Box::pin(async move { units::peek(tx, id).await })).await?;
+        // The window in which another lease is granted and committed.
+        tokio::task::yield_now().await;
+        self.write(Lane::Urgent, move |tx| {
+            Box::pin(async move {
+                let unit = match mutant {
+                    Mutant::StateOnly => units::peek(tx, id).await?,
+                    Mutant::FenceOutsideWrite => unit,
+                };
+                write(tx, mutant, &worker, commit, unit, now).await
+            })
+        })
+        .await
+    }
+}
+
+async fn write(
+    tx: &mut Tx,
+    mutant: Mutant,
+    worker: &str,
+    commit: Commit,
+    unit: Option<Unit>,
+    now: Timestamp,
+) -> Result<Outcome, StoreError> {
+    let Content::Sound(results) = commit.content.clone() else {
+        return Ok(Outcome::Refused(Refusal::LeaseLost));
+    };
+    let taken = match mutant {
+        Mutant::StateOnly => unit.is_some_and(|unit| unit.state == UnitState::Leased),
+        Mutant::FenceOutsideWrite => {
+            let decision = decide_commit(unit.as_ref(), &commit.lease, &commit.content, now);
+            matches!(decision, Decision::Apply { .. })
+        }
+    };
+    if !taken {
+        return Ok(Outcome::Refused(Refusal::LeaseLost));
+    }
+    let lease = commit.lease;
+    let digest = results.digest.clone();
+    let receipt = Receipt { commit_id: commit.commit_id, unit_id: lease.unit_id, epoch: lease.epoch, digest };
+    let accepted: Vec<(Receipt, Results)> = vec![(receipt.clone(), results)];
+    tx.execute(DONE, params![worker, now, done_table(&accepted)]).await?;
+    tx.execute(FORGET, params![lease.unit_id]).await?;
+    let blocks = accepted.into_iter().map(|(receipt, results)| (receipt.unit_id, 1, results.block)).collect();
+    units::insert_blocks(tx, blocks).await?;
+    Ok(Outcome::Accepted { receipt, replayed: false, late: false })
+}

@@ -1,0 +1,127 @@
+//! Units whose attempts are used up: halved, until the poison is alone.
+
+use emend_proto::v1::{Record, RecordResult, Verdict};
+use emend_proto::{BlockWriter, decode, encode};
+
+use super::commits;
+use super::db::{Sql, Tx, params};
+use super::units::{self, NewUnit, read_unit};
+use super::{Lane, Store, StoreError};
+use crate::domain::commit::Content;
+use crate::domain::cut::{Split, split};
+use crate::domain::job::JobPolicy;
+use crate::domain::results::Results;
+use crate::domain::time::Timestamp;
+use crate::domain::unit::{Receipt, Unit, UnitId};
+
+/// What became of a unit whose attempts were used up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SplitOutcome {
+    /// It was halved.
+    Halved(UnitId),
+    /// Its lone record is a person's now.
+    Failed(UnitId),
+    /// It is damaged.
+    SetAside(UnitId),
+}
+
+/// Who committed a unit that no worker could.
+const SCHEDULER: &str = "scheduler";
+
+const EXHAUSTED: Sql = Sql::pair(
+    "SELECT u.*, j.state AS job_state, j.deleted, j.unit_records, j.unit_bytes, j.attempts
+     FROM jobs j JOIN units u ON u.job_id = j.id
+     WHERE j.state IN ('importing', 'running') AND NOT j.deleted AND u.state = 'ready' AND u.attempts_left <= 0
+     ORDER BY u.id LIMIT 1 FOR UPDATE OF u SKIP LOCKED",
+    "SELECT u.*, j.state AS job_state, j.deleted, j.unit_records, j.unit_bytes, j.attempts
+     FROM jobs j JOIN units u ON u.job_id = j.id
+     WHERE j.state IN ('importing', 'running') AND NOT j.deleted AND u.state = 'ready' AND u.attempts_left <= 0
+     ORDER BY u.id LIMIT 1",
+);
+/// A grant to the scheduler itself: the epoch moves on, so whoever held the unit has lost it.
+const GRANT: Sql = Sql::same(
+    "UPDATE units SET epoch = epoch + 1, token_hash = NULL, state = $3 WHERE id = $1 AND epoch = $2",
+);
+
+impl Store {
+    /// Splits one unit whose attempts are used up, if there is one. `commit_id` is for a lone record's receipt.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails.
+    pub async fn split_one(
+        &self,
+        commit_id: String,
+        now: Timestamp,
+    ) -> Result<Option<SplitOutcome>, StoreError> {
+        self.write(Lane::Urgent, move |tx| {
+            Box::pin(async move {
+                let Some(row) = tx.row(EXHAUSTED, params![]).await? else { return Ok(None) };
+                let small = |column| {
+                    let value = row.int(column)?;
+                    u32::try_from(value)
+                        .map_err(|_| StoreError::Internal(format!("{column} is out of range")))
+                };
+                let policy = JobPolicy {
+                    unit_records: small("unit_records")?,
+                    unit_bytes: small("unit_bytes")?,
+                    attempts: small("attempts")?,
+                };
+                let unit = read_unit(&row)?;
+                split_locked(tx, unit, &policy, commit_id, now).await.map(Some)
+            })
+        })
+        .await
+    }
+}
+
+async fn split_locked(
+    tx: &mut Tx,
+    unit: Unit,
+    policy: &JobPolicy,
+    commit_id: String,
+    now: Timestamp,
+) -> Result<SplitOutcome, StoreError> {
+    let block = units::block(tx, unit.id, 0).await?;
+    let block = block.ok_or_else(|| StoreError::Internal("a ready unit has no block".into()))?;
+    let records = decode::<Record>(&block).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    let Ok(records) = records else {
+        units::set_aside(tx, vec![unit.id]).await?;
+        return Ok(SplitOutcome::SetAside(unit.id));
+    };
+    match split(records.len(), policy) {
+        Split::Halves { first, attempts } => {
+            tx.execute_exactly(1, GRANT, params![unit.id, unit.epoch, "split"]).await?;
+            let mut writer = BlockWriter::default();
+            let mut half = |records: &[Record], first_seq, attempts| {
+                records.iter().for_each(|record| writer.push(record));
+                NewUnit { first_seq, attempts, block: writer.finish() }
+            };
+            let (left, right) = records.split_at(first);
+            let middle = unit.first_seq + i64::try_from(first).unwrap_or(i64::MAX);
+            let halves = vec![half(left, unit.first_seq, attempts.0), half(right, middle, attempts.1)];
+            units::insert(tx, unit.job_id, halves).await?;
+            Ok(SplitOutcome::Halved(unit.id))
+        }
+        Split::Failed => {
+            tx.execute_exactly(1, GRANT, params![unit.id, unit.epoch, "ready"]).await?;
+            let receipt = Receipt { commit_id, unit_id: unit.id, epoch: unit.epoch + 1, digest: Vec::new() };
+            commits::write(tx, SCHEDULER, vec![failed(&unit, receipt)?], now).await?;
+            Ok(SplitOutcome::Failed(unit.id))
+        }
+    }
+}
+
+fn failed(unit: &Unit, receipt: Receipt) -> Result<(Receipt, Results), StoreError> {
+    let result = RecordResult {
+        seq: unit.first_seq.unsigned_abs(),
+        verdict: Verdict::Failed.into(),
+        failure: "attempts".into(),
+        ..RecordResult::default()
+    };
+    match Results::read(encode([&result])) {
+        Content::Sound(results) => Ok((Receipt { digest: results.digest.clone(), ..receipt }, results)),
+        Content::Unsound(_) | Content::Corrupt => {
+            Err(StoreError::Internal("our own result is unsound".into()))
+        }
+    }
+}
