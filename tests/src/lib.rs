@@ -1,1 +1,34 @@
 //! The harness: real databases and processes for tests, started on free ports and stopped at the end.
+
+pub mod bench;
+pub mod benchmark;
+pub mod database;
+pub mod postgres;
+pub mod process;
+pub mod proxy;
+pub mod records;
+pub mod scheduler;
+pub mod worker;
+
+/// Runs each of these functions, which take a `&Bench`, on both stores: as `sqlite::name` and `postgres::name`.
+#[macro_export]
+macro_rules! on_both_stores {
+    ($($name:ident),* $(,)?) => {
+        mod sqlite {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                let bench = $crate::bench::Bench::new($crate::database::Backend::Sqlite).await;
+                Box::pin(super::$name(&bench)).await;
+                bench.close().await;
+            })*
+        }
+        mod postgres {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                let bench = $crate::bench::Bench::new($crate::database::Backend::Postgres).await;
+                Box::pin(super::$name(&bench)).await;
+                bench.close().await;
+            })*
+        }
+    };
+}

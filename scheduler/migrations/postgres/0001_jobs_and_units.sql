@@ -41,6 +41,18 @@ CREATE TABLE rejects (
     PRIMARY KEY (job_id, import_id, number)
 );
 
+-- Keys that came in ascending order, a row for a whole run of them. No two runs overlap, and no row of `keys`
+-- lies within one.
+CREATE TABLE key_runs (
+    job_id          BIGINT NOT NULL,
+    key_max         UUID NOT NULL,
+    key_min         UUID NOT NULL,
+    first_seq       BIGINT NOT NULL,
+    last_seq        BIGINT NOT NULL,
+    PRIMARY KEY (job_id, key_max)
+);
+
+-- All other keys.
 CREATE TABLE keys (
     job_id          BIGINT NOT NULL,
     code            UUID NOT NULL,

@@ -41,6 +41,18 @@ CREATE TABLE rejects (
     PRIMARY KEY (job_id, import_id, number)
 );
 
+-- Keys that came in ascending order, a row for a whole run of them. No two runs overlap, and no row of `keys`
+-- lies within one.
+CREATE TABLE key_runs (
+    job_id          INTEGER NOT NULL,
+    key_max         BLOB NOT NULL,
+    key_min         BLOB NOT NULL,
+    first_seq       INTEGER NOT NULL,
+    last_seq        INTEGER NOT NULL,
+    PRIMARY KEY (job_id, key_max)
+) WITHOUT ROWID;
+
+-- All other keys.
 CREATE TABLE keys (
     job_id          INTEGER NOT NULL,
     code            BLOB NOT NULL,

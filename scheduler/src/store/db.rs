@@ -44,6 +44,7 @@ pub(crate) enum Param {
     Bytes(Vec<u8>),
     Ints(Vec<i64>),
     Texts(Vec<String>),
+    Code([u8; 16]),
     Codes(Vec<[u8; 16]>),
     Table(Vec<Column>),
 }
@@ -55,6 +56,7 @@ pub(crate) enum Column {
     MaybeInts(Vec<Option<i64>>),
     Texts(Vec<String>),
     Blobs(Vec<Vec<u8>>),
+    Codes(Vec<[u8; 16]>),
 }
 
 impl Column {
@@ -64,6 +66,7 @@ impl Column {
             Self::MaybeInts(values) => values.len(),
             Self::Texts(values) => values.len(),
             Self::Blobs(values) => values.len(),
+            Self::Codes(values) => values.len(),
         }
     }
 }
@@ -79,7 +82,7 @@ macro_rules! param_from {
 }
 param_from! {
     i64 => Int, Option<i64> => MaybeInt, bool => Bool, String => Text, &str => Text, Vec<u8> => Bytes,
-    Vec<i64> => Ints, Vec<String> => Texts, Vec<[u8; 16]> => Codes, u32 => Int, Vec<Column> => Table,
+    Vec<i64> => Ints, Vec<String> => Texts, [u8; 16] => Code, Vec<[u8; 16]> => Codes, u32 => Int, Vec<Column> => Table,
 }
 
 impl From<Timestamp> for Param {
@@ -105,12 +108,16 @@ fn postgres_arguments(params: Vec<Param>) -> Result<PgArguments, StoreError> {
             Param::Bytes(value) => arguments.add(value),
             Param::Ints(value) => arguments.add(value),
             Param::Texts(value) => arguments.add(value),
+            Param::Code(value) => arguments.add(Uuid::from_bytes(value)),
             Param::Codes(value) => arguments.add(value.into_iter().map(Uuid::from_bytes).collect::<Vec<_>>()),
             Param::Table(columns) => columns.into_iter().try_for_each(|column| match column {
                 Column::Ints(values) => arguments.add(values),
                 Column::MaybeInts(values) => arguments.add(values),
                 Column::Texts(values) => arguments.add(values),
                 Column::Blobs(values) => arguments.add(values),
+                Column::Codes(values) => {
+                    arguments.add(values.into_iter().map(Uuid::from_bytes).collect::<Vec<_>>())
+                }
             }),
         };
         added.map_err(|error| StoreError::Internal(error.to_string()))?;
@@ -129,6 +136,7 @@ fn sqlite_arguments(params: Vec<Param>) -> Result<SqliteArguments, StoreError> {
             Param::Bytes(value) => arguments.add(value),
             Param::Ints(value) => arguments.add(json(&value)),
             Param::Texts(value) => arguments.add(json(&value)),
+            Param::Code(value) => arguments.add(value.to_vec()),
             Param::Codes(value) => arguments.add(json_codes(&value)),
             Param::Table(columns) => arguments.add(json_rows(&columns)),
         };
@@ -168,6 +176,7 @@ fn json_rows(columns: &[Column]) -> String {
                 Column::MaybeInts(values) => text.push_str(&json(&values[row])),
                 Column::Texts(values) => text.push_str(&json(&values[row])),
                 Column::Blobs(values) => push_hex(&mut text, &values[row]),
+                Column::Codes(values) => push_hex(&mut text, &values[row]),
             }
         }
         text.push(']');

@@ -7,7 +7,7 @@ use emend_proto::{BlockWriter, decode};
 
 use super::db::{Column, Row, Sql, Tx, params};
 use super::units::{self, NewUnit};
-use super::{JobConflict, Lane, Store, StoreError, jobs, records};
+use super::{JobConflict, Lane, Store, StoreError, jobs, keys, records};
 use crate::domain::cut;
 use crate::domain::job::{JobRef, JobState};
 use crate::domain::key::KeyCode;
@@ -84,16 +84,6 @@ const ADD: Sql = Sql::same(
      WHERE job_id = $1 AND import_id = $2",
 );
 const GROW_JOB: Sql = Sql::same("UPDATE jobs SET next_seq = $2, columns = $3 WHERE id = $1");
-/// Sorted, so that a batch of keys that come in no order still touches each page of the index once.
-const INSERT_KEYS: Sql = Sql::pair(
-    "INSERT INTO keys (job_id, code, seq)
-     SELECT $1, t.code, $2 + t.n - 1 FROM unnest($3::uuid[]) WITH ORDINALITY AS t (code, n) ORDER BY t.code",
-    "INSERT INTO keys (job_id, code, seq) SELECT $1, unhex(value), $2 + key FROM json_each($3) ORDER BY 2",
-);
-const KNOWN_KEYS: Sql = Sql::pair(
-    "SELECT code, seq FROM keys WHERE job_id = $1 AND code = ANY($2)",
-    "SELECT code, seq FROM keys WHERE job_id = $1 AND code IN (SELECT unhex(value) FROM json_each($2))",
-);
 const INSERT_REJECTS: Sql = Sql::pair(
     "INSERT INTO rejects (job_id, import_id, number, file_row, code)
      SELECT $1, $2, t.number, t.file_row, t.code
@@ -241,15 +231,20 @@ async fn add(tx: &mut Tx, job: &jobs::Job, batch: &mut Batch) -> Result<Added, S
         return Ok(Added::default());
     }
     let mut added = Added::default();
-    tx.execute(SAVEPOINT, params![]).await?;
-    match insert_keys(tx, job, &batch.runs).await {
-        Ok(()) => {}
-        Err(StoreError::Clash) => {
-            tx.execute(ROLL_BACK, params![]).await?;
-            added.already_there = sift(tx, job, batch).await?;
-            insert_keys(tx, job, &batch.runs).await?;
+    if keys::in_order(tx, job.id, &batch.runs).await? {
+        keys::insert_runs(tx, job.id, job.next_seq, &batch.runs).await?;
+    } else {
+        keys::open_up(tx, job.id, &batch.runs).await?;
+        tx.execute(SAVEPOINT, params![]).await?;
+        match keys::insert_listed(tx, job.id, job.next_seq, &batch.runs).await {
+            Ok(()) => {}
+            Err(StoreError::Clash) => {
+                tx.execute(ROLL_BACK, params![]).await?;
+                added.already_there = sift(tx, job, batch).await?;
+                keys::insert_listed(tx, job.id, job.next_seq, &batch.runs).await?;
+            }
+            Err(error) => return Err(error),
         }
-        Err(error) => return Err(error),
     }
     let mut first_seq = job.next_seq;
     let mut new = Vec::with_capacity(batch.runs.len());
@@ -265,18 +260,10 @@ async fn add(tx: &mut Tx, job: &jobs::Job, batch: &mut Batch) -> Result<Added, S
     Ok(added)
 }
 
-async fn insert_keys(tx: &mut Tx, job: &jobs::Job, runs: &[Run]) -> Result<(), StoreError> {
-    let codes: Vec<[u8; 16]> = runs.iter().flat_map(|run| &run.codes).map(|code| *code.as_bytes()).collect();
-    tx.execute_exactly(codes.len(), INSERT_KEYS, params![job.id, job.next_seq, codes]).await
-}
-
 /// Takes known keys out of a batch: with the same payload they are already there (the answer counts them), with
 /// another they become rejects.
 async fn sift(tx: &mut Tx, job: &jobs::Job, batch: &mut Batch) -> Result<i64, StoreError> {
-    let codes = batch.runs.iter().flat_map(|run| &run.codes).map(|code| *code.as_bytes()).collect::<Vec<_>>();
-    let rows = tx.rows(KNOWN_KEYS, params![job.id, codes]).await?;
-    let known = rows.iter().map(|row| Ok((row.code("code")?, row.int("seq")?)));
-    let known: HashMap<[u8; 16], i64> = known.collect::<Result<_, StoreError>>()?;
+    let known = keys::known(tx, job.id, &batch.runs).await?;
     let wanted: HashSet<i64> = known.values().copied().collect();
     let mut payloads: HashMap<i64, bytes::Bytes> = HashMap::new();
     for (seq, record) in records::by_seqs(tx, job.id, wanted).await? {

@@ -5,8 +5,11 @@ mod commits;
 mod db;
 mod error;
 mod handbacks;
+#[cfg(feature = "test-hooks")]
+mod hooks;
 mod imports;
 mod jobs;
+mod keys;
 mod lanes;
 mod leases;
 #[cfg(feature = "test-hooks")]

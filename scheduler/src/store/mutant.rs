@@ -8,7 +8,7 @@ use crate::domain::commit::{Content, Decision, decide_commit};
 use crate::domain::lease::Refusal;
 use crate::domain::results::Results;
 use crate::domain::time::Timestamp;
-use crate::domain::unit::{Receipt, Unit, UnitState};
+use crate::domain::unit::{Receipt, Unit, UnitId, UnitState};
 
 /// Which guard is missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +32,9 @@ const DONE: Sql = Sql::pair(
          done_at = $2, epoch = value ->> 1, valid = value ->> 4, corrected = value ->> 5, routed = value ->> 6,
          failed = value ->> 7, tallies = value ->> 8
      FROM json_each($3) WHERE units.id = value ->> 0",
+);
+const PEEK: Sql = Sql::same(
+    "SELECT u.*, j.state AS job_state, j.deleted FROM units u JOIN jobs j ON j.id = u.job_id WHERE u.id = $1",
 );
 const FORGET: Sql = Sql::same("DELETE FROM blocks WHERE unit_id = $1 AND revision = 1");
 
@@ -64,13 +67,13 @@ impl Store {
         now: Timestamp,
     ) -> Result<Outcome, StoreError> {
         let id = commit.lease.unit_id;
-        let unit = self.read(move |tx| Box::pin(async move { units::peek(tx, id).await })).await?;
+        let unit = self.read(move |tx| Box::pin(async move { peek(tx, id).await })).await?;
         // The window in which another lease is granted and committed.
         tokio::task::yield_now().await;
         self.write(Lane::Urgent, move |tx| {
             Box::pin(async move {
                 let unit = match mutant {
-                    Mutant::StateOnly => units::peek(tx, id).await?,
+                    Mutant::StateOnly => peek(tx, id).await?,
                     Mutant::FenceOutsideWrite => unit,
                 };
                 write(tx, mutant, &worker, commit, unit, now).await
@@ -110,4 +113,9 @@ async fn write(
     let blocks = accepted.into_iter().map(|(receipt, results)| (receipt.unit_id, 1, results.block)).collect();
     units::insert_blocks(tx, blocks).await?;
     Ok(Outcome::Accepted { receipt, replayed: false, late: false })
+}
+
+/// A unit as it is right now, which says nothing of what it is a moment later.
+async fn peek(tx: &mut Tx, id: UnitId) -> Result<Option<Unit>, StoreError> {
+    tx.row(PEEK, params![id]).await?.as_ref().map(units::read_unit).transpose()
 }

@@ -7,8 +7,7 @@ use emend_proto::{BlockError, decode};
 
 use super::db::{Row, Sql, Tx, params};
 use super::units::{read_block, read_unit};
-use super::{Store, StoreError, units};
-use crate::domain::key::KeyCode;
+use super::{Store, StoreError, keys, units};
 use crate::domain::unit::{Unit, UnitId};
 
 /// A unit's records and, once it is done, their results.
@@ -57,10 +56,6 @@ pub struct Found {
     pub worker: Option<String>,
 }
 
-const BY_KEY: Sql = Sql::pair(
-    "SELECT seq FROM keys WHERE job_id = $1 AND code = ANY($2)",
-    "SELECT seq FROM keys WHERE job_id = $1 AND code IN (SELECT unhex(value) FROM json_each($2))",
-);
 const UNIT_OF_SEQ: Sql = Sql::same(
     "SELECT u.*, j.state AS job_state, j.deleted FROM units u JOIN jobs j ON j.id = u.job_id
      WHERE u.job_id = $1 AND u.state <> 'split' AND u.first_seq <= $2 ORDER BY u.first_seq DESC LIMIT 1",
@@ -111,29 +106,50 @@ impl Store {
     pub async fn record(&self, job_id: i64, key: String) -> Result<Found, StoreError> {
         self.read(move |tx| {
             Box::pin(async move {
-                let code = vec![*KeyCode::of(&key).as_bytes()];
-                let row = tx.row(BY_KEY, params![job_id, code]).await?.ok_or(StoreError::RecordNotFound)?;
-                let found = at(tx, job_id, row.int("seq")?).await?;
-                // A hash may agree by chance, a key does not.
-                if found.record.key == key { Ok(found) } else { Err(StoreError::RecordNotFound) }
+                let found = keys::find(tx, job_id, &key).await?;
+                let (seq, record) = found.ok_or(StoreError::RecordNotFound)?;
+                with_result(tx, job_id, seq, record).await
             })
         })
         .await
     }
 }
 
-async fn at(tx: &mut Tx, job_id: i64, seq: i64) -> Result<Found, StoreError> {
+async fn with_result(tx: &mut Tx, job_id: i64, seq: i64, record: Record) -> Result<Found, StoreError> {
     let row = tx.row(UNIT_OF_SEQ, params![job_id, seq]).await?.ok_or(StoreError::RecordNotFound)?;
     let (unit, worker) = (read_unit(&row)?, row.maybe_text("holder")?);
-    let block = units::block(tx, unit.id, 0).await?;
-    let block = block.ok_or(StoreError::JobState(super::JobConflict::BlocksGone))?;
     let place = usize::try_from(seq - unit.first_seq).map_err(|_| StoreError::RecordNotFound)?;
-    let record = nth::<Record>(unit.id, &block, place)?.ok_or(StoreError::RecordNotFound)?;
     let result = match tx.row(RESULTS, params![unit.id]).await? {
-        Some(row) => nth::<RecordResult>(unit.id, &read_block(&row)?, place)?,
+        Some(row) => nth(unit.id, &read_block(&row)?, place)?,
         None => None,
     };
     Ok(Found { seq, record, result, unit, worker })
+}
+
+/// The records at `first_seq..=last_seq`, in order.
+pub(super) async fn between(
+    tx: &mut Tx,
+    job_id: i64,
+    first_seq: i64,
+    last_seq: i64,
+) -> Result<Vec<(i64, Record)>, StoreError> {
+    let mut found = Vec::new();
+    let mut seq = first_seq;
+    while seq <= last_seq {
+        let row = tx.row(UNIT_OF_SEQ, params![job_id, seq]).await?.ok_or(StoreError::RecordNotFound)?;
+        let unit = read_unit(&row)?;
+        let block = units::block(tx, unit.id, 0).await?;
+        let block = block.ok_or(StoreError::JobState(super::JobConflict::BlocksGone))?;
+        let records = decode::<Record>(&block).map_err(|error| damaged(unit.id, &error))?;
+        for (at, record) in (unit.first_seq..).zip(records) {
+            let record = record.map_err(|error| damaged(unit.id, &error))?;
+            if (seq..=last_seq).contains(&at) {
+                found.push((at, record));
+            }
+        }
+        seq = unit.last_seq + 1;
+    }
+    Ok(found)
 }
 
 /// Records at these places, each unit read once.

@@ -22,6 +22,7 @@ const DELETE_BLOCKS: Sql = Sql::same(
 const DELETE_KEYS: Sql = Sql::same(
     "DELETE FROM keys WHERE job_id = $1 AND code IN (SELECT code FROM keys WHERE job_id = $1 LIMIT $2)",
 );
+const DELETE_KEY_RUNS: Sql = Sql::same("DELETE FROM key_runs WHERE job_id = $1");
 const DELETE_UNITS: Sql =
     Sql::same("DELETE FROM units WHERE id IN (SELECT id FROM units WHERE job_id = $1 LIMIT $2)");
 const DELETE_REJECTS: Sql = Sql::same("DELETE FROM rejects WHERE job_id = $1");
@@ -44,6 +45,7 @@ impl Store {
                     let deleted = tx.execute(DELETE_BLOCKS, params![id, STEP]).await?
                         + tx.execute(DELETE_KEYS, params![id, STEP]).await?;
                     if deleted == 0 {
+                        tx.execute(DELETE_KEY_RUNS, params![id]).await?;
                         tx.execute_exactly(1, BLOCKS_GONE, params![id]).await?;
                     }
                     return Ok(true);
@@ -55,7 +57,7 @@ impl Store {
                         return Ok(true);
                     }
                 }
-                for last in [DELETE_REJECTS, DELETE_IMPORTS, DELETE_JOB] {
+                for last in [DELETE_KEY_RUNS, DELETE_REJECTS, DELETE_IMPORTS, DELETE_JOB] {
                     tx.execute(last, params![id]).await?;
                 }
                 Ok(true)

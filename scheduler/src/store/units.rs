@@ -47,9 +47,6 @@ const LOCK: Sql = Sql::pair(
     "SELECT u.*, j.state AS job_state, j.deleted FROM units u JOIN jobs j ON j.id = u.job_id
      WHERE u.id IN (SELECT value FROM json_each($1)) ORDER BY u.id",
 );
-const PEEK: Sql = Sql::same(
-    "SELECT u.*, j.state AS job_state, j.deleted FROM units u JOIN jobs j ON j.id = u.job_id WHERE u.id = $1",
-);
 const BLOCK: Sql = Sql::same("SELECT * FROM blocks WHERE unit_id = $1 AND revision = $2");
 const SET_ASIDE: Sql = Sql::pair(
     "UPDATE units SET state = 'set_aside', token_hash = NULL WHERE id = ANY($1) AND state IN ('ready', 'leased')",
@@ -94,11 +91,6 @@ pub(super) async fn insert_blocks(tx: &mut Tx, blocks: Vec<(UnitId, i64, Block)>
 pub(super) async fn lock(tx: &mut Tx, ids: Vec<UnitId>) -> Result<HashMap<UnitId, Unit>, StoreError> {
     let rows = tx.rows(LOCK, params![ids]).await?;
     rows.iter().map(|row| read_unit(row).map(|unit| (unit.id, unit))).collect()
-}
-
-/// A unit as it is right now, which says nothing of what it is a moment later.
-pub(super) async fn peek(tx: &mut Tx, id: UnitId) -> Result<Option<Unit>, StoreError> {
-    tx.row(PEEK, params![id]).await?.as_ref().map(read_unit).transpose()
 }
 
 /// One block of a unit, if it is there.

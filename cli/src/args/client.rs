@@ -1,0 +1,290 @@
+//! Flags of the commands that talk to a scheduler.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use emend_proto::v1::{UnitState, Verdict};
+
+use crate::input::Format;
+
+/// Where schedulers are.
+#[derive(Debug, Clone, Args)]
+pub struct Remote {
+    /// Schedulers, tried in turn; repeat it or separate them by commas.
+    #[arg(
+        long,
+        value_name = "URL",
+        env = crate::settings::SCHEDULER_VARIABLE,
+        value_delimiter = ',',
+        default_value = "http://127.0.0.1:7070"
+    )]
+    pub scheduler: Vec<String>,
+    /// Print JSON, for programs.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `emend import`.
+#[derive(Debug, Clone, Args)]
+#[command(
+    after_help = "Examples:\n  emend import records.csv --job hcm --pack vaccination --as-of 2021-09-20\n  \
+                        emend import old.csv --job hcm --encoding windows-1258 --keep-open\n\n\
+                        It makes the job when there is none of that name. Killed and started again it goes on where it \
+                        was; the same file twice imports nothing twice. Rows that cannot be taken are listed in \
+                        FILE.rejects.csv, and the exit code is 3."
+)]
+pub struct ImportArgs {
+    /// CSV (comma, semicolon or tab), JSONL or XLSX.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// The job's name: letters, digits, `.`, `_`, `-`.
+    #[arg(long, value_name = "NAME")]
+    pub job: String,
+    /// The rule pack.
+    #[arg(long, value_name = "PACK", default_value = emend_vaccination::PACK)]
+    pub pack: String,
+    /// The day of the data, YYYY-MM-DD: nothing in them happened after it. Needed for a new job.
+    #[arg(long, value_name = "DAY")]
+    pub as_of: Option<String>,
+    /// Records in a unit of work, 1 to 10,000. Default: 500.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub unit_size: Option<u32>,
+    /// The file's encoding when it is not UTF-8: windows-1258, windows-1252, utf-16le, …
+    #[arg(long, value_name = "LABEL")]
+    pub encoding: Option<String>,
+    /// What the file is, when its name does not say.
+    #[arg(long, value_name = "FORMAT")]
+    pub format: Option<Format>,
+    /// More files follow: do not seal the job.
+    #[arg(long)]
+    pub keep_open: bool,
+    /// Where rejected rows are listed. Default: FILE.rejects.csv.
+    #[arg(long, value_name = "PATH")]
+    pub rejects: Option<PathBuf>,
+    /// The scheduler.
+    #[command(flatten)]
+    pub remote: Remote,
+}
+
+/// `emend status`.
+#[derive(Debug, Clone, Args)]
+#[command(
+    after_help = "Examples:\n  emend status\n  emend status hcm --watch\n  emend status hcm --json | jq .verdicts"
+)]
+pub struct StatusArgs {
+    /// A job's name or id; without it, all jobs.
+    #[arg(value_name = "JOB")]
+    pub job: Option<String>,
+    /// Stay and show how it goes on, until it is completed or cancelled.
+    #[arg(long, requires = "job")]
+    pub watch: bool,
+    /// The scheduler.
+    #[command(flatten)]
+    pub remote: Remote,
+}
+
+/// How far to wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Until {
+    /// Every unit is done, whatever waits for people.
+    Reviewing,
+    /// People have decided everything too.
+    Completed,
+}
+
+/// `emend wait`.
+#[derive(Debug, Clone, Args)]
+#[command(
+    after_help = "Example:\n  emend wait hcm --until reviewing --timeout 10m && emend export hcm --out out.csv"
+)]
+pub struct WaitArgs {
+    /// The job's name or id.
+    #[arg(value_name = "JOB")]
+    pub job: String,
+    /// How far.
+    #[arg(long, value_name = "STATE", default_value = "reviewing")]
+    pub until: Until,
+    /// Give up after this long, with exit code 1: 90, 90s, 10m, 2h.
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    pub timeout: Option<std::time::Duration>,
+    /// The scheduler.
+    #[command(flatten)]
+    pub remote: Remote,
+}
+
+/// The rules' verdicts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum OnlyArg {
+    /// Nothing to change, nothing found.
+    Valid,
+    /// Changed by rules alone.
+    Corrected,
+    /// A person is needed.
+    Routed,
+    /// A rule failed on it.
+    Failed,
+}
+
+impl From<OnlyArg> for Verdict {
+    fn from(only: OnlyArg) -> Self {
+        match only {
+            OnlyArg::Valid => Self::Valid,
+            OnlyArg::Corrected => Self::Corrected,
+            OnlyArg::Routed => Self::Routed,
+            OnlyArg::Failed => Self::Failed,
+        }
+    }
+}
+
+/// `emend export`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "Examples:\n  emend export hcm --out corrected.csv\n  \
+                        emend export hcm --out routed.jsonl --only routed --with-provenance\n  \
+                        emend export hcm --out - --format jsonl | gzip > all.jsonl.gz\n\n\
+                        The file is there when it is whole, not before.")]
+pub struct ExportArgs {
+    /// The job's name or id.
+    #[arg(value_name = "JOB")]
+    pub job: String,
+    /// The file; `-` is stdout.
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+    /// What the file becomes, when its name does not say.
+    #[arg(long, value_name = "FORMAT")]
+    pub format: Option<Format>,
+    /// Only records of this verdict; repeat it or separate verdicts by commas.
+    #[arg(long, value_name = "VERDICT", value_delimiter = ',')]
+    pub only: Vec<OnlyArg>,
+    /// With verdict and findings; in JSONL with every change too.
+    #[arg(long)]
+    pub with_provenance: bool,
+    /// A job that is not finished too, pending records as they were imported.
+    #[arg(long)]
+    pub partial: bool,
+    /// The scheduler.
+    #[command(flatten)]
+    pub remote: Remote,
+}
+
+/// `emend record`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "Example:\n  emend record hcm HCM-000000042")]
+pub struct RecordArgs {
+    /// The job's name or id.
+    #[arg(value_name = "JOB")]
+    pub job: String,
+    /// The record's key.
+    #[arg(value_name = "KEY")]
+    pub key: String,
+    /// The scheduler.
+    #[command(flatten)]
+    pub remote: Remote,
+}
+
+/// The states of a unit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum UnitStateArg {
+    /// Waits for a worker.
+    Ready,
+    /// A worker has it.
+    Leased,
+    /// Committed.
+    Done,
+    /// Damaged; `emend retry` makes it ready again.
+    #[value(alias = "set_aside")]
+    SetAside,
+}
+
+impl From<UnitStateArg> for UnitState {
+    fn from(state: UnitStateArg) -> Self {
+        match state {
+            UnitStateArg::Ready => Self::Ready,
+            UnitStateArg::Leased => Self::Leased,
+            UnitStateArg::Done => Self::Done,
+            UnitStateArg::SetAside => Self::SetAside,
+        }
+    }
+}
+
+/// `emend units`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "Example:\n  emend units hcm --state leased")]
+pub struct UnitsArgs {
+    /// The job's name or id.
+    #[arg(value_name = "JOB")]
+    pub job: String,
+    /// Only units in this state.
+    #[arg(long, value_name = "STATE")]
+    pub state: Option<UnitStateArg>,
+    /// The scheduler.
+    #[command(flatten)]
+    pub remote: Remote,
+}
+
+/// Commands that need a job alone.
+#[derive(Debug, Clone, Args)]
+pub struct JobArgs {
+    /// The job's name or id.
+    #[arg(value_name = "JOB")]
+    pub job: String,
+    /// The scheduler.
+    #[command(flatten)]
+    pub remote: Remote,
+}
+
+/// `emend delete`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "Example:\n  emend delete hcm --yes")]
+pub struct DeleteArgs {
+    /// The job's name or id.
+    #[arg(value_name = "JOB")]
+    pub job: String,
+    /// Do not ask.
+    #[arg(long, short)]
+    pub yes: bool,
+    /// The scheduler.
+    #[command(flatten)]
+    pub remote: Remote,
+}
+
+/// `emend retry`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "Examples:\n  emend retry hcm\n  emend retry hcm 17 18")]
+pub struct RetryArgs {
+    /// The job's name or id.
+    #[arg(value_name = "JOB")]
+    pub job: String,
+    /// Units; without any, all that were set aside.
+    #[arg(value_name = "UNIT")]
+    pub units: Vec<u64>,
+    /// The scheduler.
+    #[command(flatten)]
+    pub remote: Remote,
+}
+
+fn parse_time(text: &str) -> Result<std::time::Duration, String> {
+    let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
+    let number: u64 = digits.parse().map_err(|_| "write it like 90s, 10m or 2h".to_owned())?;
+    let seconds = match &text[digits.len()..] {
+        "" | "s" => Some(number),
+        "m" => number.checked_mul(60),
+        "h" => number.checked_mul(3600),
+        _ => None,
+    };
+    seconds.map(std::time::Duration::from_secs).ok_or_else(|| "write it like 90s, 10m or 2h".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_read() {
+        let seconds = |text| parse_time(text).map(|time| time.as_secs());
+        assert_eq!(
+            [seconds("90"), seconds("90s"), seconds("2m"), seconds("1h")].map(Result::unwrap),
+            [90, 90, 120, 3600]
+        );
+        assert!(seconds("x").is_err() && seconds("1d").is_err() && seconds("").is_err());
+    }
+}

@@ -1,0 +1,95 @@
+//! Flags of the commands that run or make something here.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+/// `emend demo`.
+#[derive(Debug, Clone, Args)]
+#[command(
+    after_help = "Examples:\n  emend demo\n  emend demo --records 50000 --workers 4 --out /tmp/demo\n\n\
+                        It writes records.csv, truth.jsonl, corrected.csv, routed.csv and report.json."
+)]
+pub struct DemoArgs {
+    /// How many records.
+    #[arg(long, value_name = "N", default_value_t = 700_000, value_parser = clap::value_parser!(u64).range(1..))]
+    pub records: u64,
+    /// How many workers, each with one slot. Default: one for each core.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub workers: Option<u16>,
+    /// Where the job is kept; a temporary SQLite file in --out unless given.
+    #[arg(long, value_name = "URL")]
+    pub store: Option<String>,
+    /// Where the files go.
+    #[arg(long, value_name = "DIR", default_value = "emend-demo")]
+    pub out: PathBuf,
+    /// What the records are made from.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// Print report.json instead of tables.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `emend generate`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "Example:\n  emend generate --records 10000 --seed 7 --out data\n\n\
+                        It writes records.csv and, line for line, truth.jsonl.")]
+pub struct GenerateArgs {
+    /// How many records.
+    #[arg(long, value_name = "N")]
+    pub records: u64,
+    /// What they are made from: the same seed gives the same files.
+    #[arg(long, value_name = "N")]
+    pub seed: u64,
+    /// Where the files go.
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Print what was written as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `emend scheduler`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "Examples:\n  emend scheduler --store sqlite://emend.db\n  \
+                        emend scheduler --store postgres://emend@db/emend --listen 127.0.0.1:7071\n\n\
+                        Settings: [scheduler] in --config, or EMEND__SCHEDULER__LEASE_TTL=30 and so on. Give a password \
+                        by EMEND__SCHEDULER__STORE rather than by flag.")]
+pub struct SchedulerArgs {
+    /// Where jobs are kept: sqlite://PATH or postgres://USER@HOST/NAME.
+    #[arg(long, value_name = "URL")]
+    pub store: Option<String>,
+    /// Where to listen. Default: 127.0.0.1:7070.
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: Option<String>,
+    /// Listen on other addresses than loopback without TLS: anyone who reaches them can read and change records.
+    #[arg(long)]
+    pub insecure: bool,
+}
+
+/// `emend worker`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "Examples:\n  emend worker\n  \
+                        emend worker --scheduler http://10.0.0.1:7070,http://10.0.0.2:7070 --slots 4\n\n\
+                        Settings: [worker] in --config, or EMEND__WORKER__GRACE=10s and so on.")]
+pub struct WorkerArgs {
+    /// Schedulers, tried in turn; repeat it or separate them by commas. Default: http://127.0.0.1:7070.
+    #[arg(long, value_name = "URL", env = crate::settings::SCHEDULER_VARIABLE, value_delimiter = ',')]
+    pub scheduler: Vec<String>,
+    /// Units to work on at once. Default: one for each core.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub slots: Option<u32>,
+    /// Print what was done as JSON when it stops.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `emend migrate`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "Example:\n  emend migrate --store postgres://emend@db/emend")]
+pub struct MigrateArgs {
+    /// The store: sqlite://PATH or postgres://USER@HOST/NAME.
+    #[arg(long, value_name = "URL")]
+    pub store: Option<String>,
+}

@@ -1,0 +1,87 @@
+//! Talks to schedulers: tries again, moves on, and says what went wrong in words.
+
+mod failure;
+mod patience;
+
+use std::future::Future;
+use std::time::Duration;
+
+use anyhow::Result;
+use emend_proto::MAX_MESSAGE_BYTES;
+use emend_proto::v1::job_service_client::JobServiceClient;
+use emend_worker::endpoints::{Endpoints, RetryPolicy};
+use tonic::transport::Channel;
+use tonic::{Response, Status};
+
+pub use failure::{explain, is_reason};
+pub use patience::{Broken, Patience};
+
+use crate::exit::Usage;
+
+/// The generated client, over one connection.
+pub type Jobs = JobServiceClient<Channel>;
+
+/// How long one try may take before its outcome counts as unknown.
+const CALL_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A client of one or several schedulers.
+#[derive(Debug, Clone)]
+pub struct Client {
+    endpoints: Endpoints,
+    policy: RetryPolicy,
+}
+
+impl Client {
+    /// For a person who waits for an answer: gives up after some seconds.
+    ///
+    /// # Errors
+    /// [`Usage`], when a URL cannot be used.
+    pub fn new(urls: &[String]) -> Result<Self> {
+        let endpoints = Endpoints::new(urls).map_err(|error| Usage::new(format!("--scheduler: {error}")))?;
+        Ok(Self { endpoints, policy: RetryPolicy::within(CALL_TIMEOUT, Duration::from_secs(10)) })
+    }
+
+    /// For work that takes long anyway: outlasts the restart of a scheduler.
+    #[must_use]
+    pub fn patient(mut self) -> Self {
+        self.policy = RetryPolicy::within(CALL_TIMEOUT, patience::LONG);
+        self
+    }
+
+    /// Calls once, and again while the outcome is unknown.
+    ///
+    /// # Errors
+    /// The last status.
+    pub async fn call<Q, A, T>(&self, request: Q, rpc: impl Fn(Jobs, Q) -> A) -> Result<T, Status>
+    where
+        Q: Clone,
+        A: Future<Output = Result<Response<T>, Status>>,
+    {
+        let answer = self.endpoints.call(&self.policy, |channel| rpc(jobs(channel), request.clone()));
+        answer.await.map(Response::into_inner)
+    }
+
+    /// The current scheduler, for a stream.
+    pub fn jobs(&self) -> Jobs {
+        jobs(self.endpoints.channel())
+    }
+
+    /// The current scheduler broke off: the next one is asked from now on.
+    pub fn move_on(&self) {
+        self.endpoints.move_on();
+    }
+}
+
+fn jobs(channel: Channel) -> Jobs {
+    JobServiceClient::new(channel)
+        .max_decoding_message_size(MAX_MESSAGE_BYTES)
+        .max_encoding_message_size(MAX_MESSAGE_BYTES)
+}
+
+/// Makes one call of `$client`: `call!(client, get_job(request))`.
+macro_rules! call {
+    ($client:expr, $rpc:ident($request:expr)) => {
+        $client.call($request, |mut jobs, request| async move { jobs.$rpc(request).await }).await
+    };
+}
+pub(crate) use call;

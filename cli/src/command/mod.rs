@@ -1,0 +1,93 @@
+//! What each command does.
+
+mod change;
+mod demo;
+mod export;
+mod generate;
+mod import;
+mod list;
+mod migrate;
+mod record;
+mod rejects;
+mod scheduler;
+mod status;
+mod wait;
+mod watch;
+mod worker;
+
+pub(crate) use crate::args::Until;
+pub(crate) use status::one;
+pub(crate) use wait::wait;
+
+use std::io::Write as _;
+
+use anyhow::Result;
+use serde::Serialize;
+
+use crate::args::{Cli, Command, Common, Remote};
+use crate::client::Client;
+use crate::exit::Exit;
+use crate::logs;
+use crate::settings::{Flag, Settings, load};
+
+/// Does what the command line says.
+///
+/// # Errors
+/// Whatever kept it from being done, in words.
+pub async fn run(cli: Cli) -> Result<Exit> {
+    let common = &cli.common;
+    match cli.command {
+        Command::Demo(args) => demo::run(args, common).await,
+        Command::Generate(args) => generate::run(&args, common),
+        Command::Scheduler(args) => scheduler::run(args, common).await,
+        Command::Worker(args) => worker::run(args, common).await,
+        Command::Migrate(args) => migrate::run(args, common).await,
+        Command::Import(args) => import::run(args, common).await,
+        Command::Status(args) => status::run(args, common).await,
+        Command::Wait(args) => wait::run(args, common).await,
+        Command::Export(args) => export::run(args, common).await,
+        Command::Record(args) => record::run(args, common).await,
+        Command::Units(args) => list::units(args, common).await,
+        Command::Rejects(args) => rejects::run(args, common).await,
+        Command::Pause(args) => change::pause(args, common).await,
+        Command::Resume(args) => change::resume(args, common).await,
+        Command::Cancel(args) => change::cancel(args, common).await,
+        Command::Delete(args) => change::delete(args, common).await,
+        Command::Retry(args) => change::retry(args, common).await,
+    }
+}
+
+/// The settings, and the log as they want it: `quiet` is what is logged when nobody said.
+fn settings(common: &Common, quiet: &str, flags: Vec<Flag>) -> Result<Settings> {
+    let settings = load(common.config.as_deref(), std::env::vars().collect(), flags)?;
+    let level = common.log_level.clone().or_else(|| settings.log.level.clone());
+    let format = common.log_format.or(settings.log.format).unwrap_or_default();
+    logs::start(level.as_deref().unwrap_or(quiet), format)?;
+    Ok(settings)
+}
+
+/// A client of the schedulers that the command line names.
+fn client(remote: &Remote, common: &Common) -> Result<Client> {
+    settings(common, "warn", Vec::new())?;
+    Client::new(&remote.scheduler)
+}
+
+/// Prints a value for a program.
+fn print_json(value: &impl Serialize) -> Result<()> {
+    print(&serde_json::to_string(value)?)
+}
+
+/// Prints a line; a reader that has gone away is no failure.
+fn print(text: &str) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    match writeln!(out, "{}", text.trim_end_matches('\n')) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(0),
+        other => Ok(other?),
+    }
+}
+
+/// What a count is called.
+fn plural(count: u64, one: &str) -> String {
+    let many = if count == 1 { "" } else { "s" };
+    format!("{} {one}{many}", crate::term::grouped(count))
+}

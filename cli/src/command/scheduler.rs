@@ -1,0 +1,66 @@
+//! `emend scheduler`.
+
+use anyhow::{Result, anyhow};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use super::settings;
+use crate::args::{Common, SchedulerArgs};
+use crate::exit::{Exit, Usage};
+use crate::lifecycle::until_stopped;
+use crate::settings::Flag;
+
+pub(super) async fn run(args: SchedulerArgs, common: &Common) -> Result<Exit> {
+    let mut flags: Vec<Flag> = Vec::new();
+    flags.extend(args.store.map(|store| ("scheduler.store", store.into())));
+    flags.extend(args.listen.map(|listen| ("scheduler.listen", listen.into())));
+    if args.insecure {
+        flags.push(("scheduler.insecure", true.into()));
+    }
+    let config = settings(common, "info", flags)?.scheduler;
+    config.check().map_err(Usage::new)?;
+    let listener = TcpListener::bind(config.listen).await.map_err(|error| {
+        anyhow!(
+            "cannot listen on {}: {error}; stop what listens there, or choose another --listen",
+            config.listen
+        )
+    })?;
+    let address = listener.local_addr()?;
+    if !address.ip().is_loopback() {
+        tracing::warn!(%address, "listening without TLS, as --insecure asks: whoever reaches it can read and change records");
+    }
+    tracing::info!(%address, store = %without_password(&config.store), "scheduler starts");
+    let shutdown = CancellationToken::new();
+    let served = emend_scheduler::serve(config, listener, shutdown.clone());
+    until_stopped(&shutdown, Box::pin(async { served.await.map_err(anyhow::Error::from) })).await?;
+    tracing::info!("scheduler stopped");
+    Ok(Exit::Done)
+}
+
+/// The store's URL as it may be logged.
+fn without_password(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    // A query may hold a password too.
+    let rest = rest.split_once('?').map_or(rest, |(rest, _)| rest);
+    match rest.rsplit_once('@') {
+        Some((login, place)) => {
+            let user = login.split_once(':').map_or(login, |(user, _)| user);
+            let secret = if login.contains(':') { ":***" } else { "" };
+            format!("{scheme}://{user}{secret}@{place}")
+        }
+        None => format!("{scheme}://{rest}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_is_not_logged() {
+        assert_eq!(without_password("postgres://me:s3cret@db:5432/x?a=b"), "postgres://me:***@db:5432/x");
+        assert_eq!(without_password("postgres://me@db/x"), "postgres://me@db/x");
+        assert_eq!(without_password("postgres://db/x?password=s3cret"), "postgres://db/x");
+        assert_eq!(without_password("sqlite://a/b.db"), "sqlite://a/b.db");
+    }
+}

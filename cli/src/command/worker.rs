@@ -1,0 +1,28 @@
+//! `emend worker`.
+
+use anyhow::Result;
+use tokio_util::sync::CancellationToken;
+
+use super::{print_json, settings};
+use crate::args::{Common, WorkerArgs};
+use crate::exit::Exit;
+use crate::lifecycle::until_stopped;
+use crate::pack;
+use crate::settings::Flag;
+
+pub(super) async fn run(args: WorkerArgs, common: &Common) -> Result<Exit> {
+    let mut flags: Vec<Flag> = Vec::new();
+    if !args.scheduler.is_empty() {
+        flags.push(("worker.schedulers", args.scheduler.into()));
+    }
+    flags.extend(args.slots.map(|slots| ("worker.slots", slots.into())));
+    let config = settings(common, "info", flags)?.worker;
+    let shutdown = CancellationToken::new();
+    let work = emend_worker::run(config, pack::all(), shutdown.clone());
+    let report = until_stopped(&shutdown, async { work.await.map_err(anyhow::Error::from) }).await?;
+    tracing::info!(units = report.units, records = report.records, lost = report.lost, "worker stopped");
+    if args.json {
+        print_json(&report)?;
+    }
+    Ok(Exit::Done)
+}

@@ -1,0 +1,108 @@
+//! The whole of it in one process: records are made, imported, corrected by workers over gRPC on loopback,
+//! exported, and measured against their truth.
+
+mod house;
+mod report;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+use emend_proto::v1::{JobState, Verdict};
+use tokio_util::sync::CancellationToken;
+
+pub use report::DemoReport;
+
+use crate::client::Client;
+use crate::command::{Until, one, wait};
+use crate::export::{self, Only};
+use crate::generate::{Generated, generate};
+use crate::import::{self, Wanted};
+use crate::input::Format;
+use house::House;
+
+/// The day of the synthetic data.
+const AS_OF: &str = "2021-09-20";
+
+/// What to show.
+#[derive(Debug, Clone)]
+pub struct Order {
+    /// How many records.
+    pub records: u64,
+    /// What they are made from.
+    pub seed: u64,
+    /// How many workers, each with one slot.
+    pub workers: usize,
+    /// Where the job is kept; a temporary file unless given.
+    pub store: Option<String>,
+    /// Where the files go.
+    pub out: PathBuf,
+}
+
+impl Order {
+    /// The same records are the same job, so that a demo on a store that stays may be run again.
+    fn job(&self) -> String {
+        format!("demo-{}-{}", self.records, self.seed)
+    }
+}
+
+/// Runs it all.
+///
+/// # Errors
+/// Whatever went wrong first, or that it was interrupted.
+pub async fn run(order: &Order, shutdown: &CancellationToken) -> Result<DemoReport> {
+    let out = order.out.clone();
+    let (records, seed) = (order.records, order.seed);
+    let stopped = shutdown.cancelled();
+    tokio::pin!(stopped);
+    let made = tokio::task::spawn_blocking(move || generate(records, seed, &out));
+    let made = tokio::select! {
+        made = made => made.context("generating stopped")??,
+        () = &mut stopped => bail!("interrupted"),
+    };
+    let mut house = House::open(order).await?;
+    let client = house.client.clone();
+    let shown = tokio::select! {
+        shown = show(order, &made, &client) => shown,
+        fault = house.fault() => Err(fault),
+        () = &mut stopped => Err(anyhow::anyhow!("interrupted")),
+    };
+    house.close().await;
+    let report = shown?;
+    let path = order.out.join("report.json");
+    std::fs::write(&path, serde_json::to_string_pretty(&report)? + "\n")
+        .with_context(|| format!("writing {}", path.display()))?;
+    Ok(report)
+}
+
+async fn show(order: &Order, made: &Generated, client: &Client) -> Result<DemoReport> {
+    let name = order.job();
+    let import = import::Order {
+        file: made.file.clone(),
+        format: Format::Csv,
+        encoding: None,
+        job: Wanted {
+            name: name.clone(),
+            pack: emend_vaccination::PACK.to_owned(),
+            as_of: Some(AS_OF.to_owned()),
+            unit_records: None,
+        },
+        keep_open: false,
+        rejects: None,
+    };
+    import::run(client, &import).await?;
+    let job = wait(client, &name, Until::Reviewing).await?;
+    if job.state() == JobState::Cancelled {
+        bail!("job `{name}` was cancelled");
+    }
+    write(client, &name, &order.out.join("corrected.csv"), Only::default(), false).await?;
+    let routed = Only::these([Verdict::Routed, Verdict::Failed]);
+    write(client, &name, &order.out.join("routed.csv"), routed, true).await?;
+    let quality = export::measure(client, &name, &made.truth).await?;
+    Ok(DemoReport { job: one(client, &name).await?, quality, peak_memory_bytes: report::peak_memory() })
+}
+
+async fn write(client: &Client, job: &str, out: &Path, only: Only, provenance: bool) -> Result<()> {
+    let (job, out) = (job.to_owned(), out.to_owned());
+    let order = export::Order { job, out, format: Format::Csv, only, provenance, partial: false };
+    export::run(client, &order).await.map(drop)
+}

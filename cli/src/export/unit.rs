@@ -1,0 +1,181 @@
+//! A unit's records together with its results.
+
+use anyhow::{Context as _, Result, bail};
+use emend_proto::v1::{Block, Record, RecordResult, UnitBlocks, Verdict};
+
+/// Which records are wanted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Only(Vec<Verdict>);
+
+impl Only {
+    /// Records of these verdicts; all of them when there is none.
+    pub fn these(verdicts: impl IntoIterator<Item = Verdict>) -> Self {
+        Self(verdicts.into_iter().collect())
+    }
+
+    /// What to ask of the scheduler, which knows a single verdict or all.
+    pub(super) fn wanted(&self) -> Verdict {
+        match self.0.as_slice() {
+            [verdict] => *verdict,
+            _ => Verdict::Unspecified,
+        }
+    }
+
+    fn takes(&self, result: Option<&RecordResult>) -> bool {
+        self.0.is_empty() || result.is_some_and(|result| self.0.contains(&result.verdict()))
+    }
+}
+
+/// Calls `each` with every wanted record of the unit, in order; how many there were.
+///
+/// # Errors
+/// When a block is damaged, or the results are not those of the records.
+pub(super) fn for_each(
+    unit: &UnitBlocks,
+    only: &Only,
+    mut each: impl FnMut(&Record, Option<&RecordResult>) -> Result<()>,
+) -> Result<u64> {
+    let at = || format!("the unit that begins with record {} is damaged", unit.first_seq);
+    let records = unit.records.as_ref().context("no records in it").with_context(at)?;
+    let mut results = match &unit.results {
+        Some(results) if results.count != records.count => {
+            bail!("{}: {} results for {} records", at(), results.count, records.count)
+        }
+        Some(results) => Some(emend_proto::decode::<RecordResult>(results).with_context(at)?),
+        None => None,
+    };
+    let mut taken = 0;
+    for (seq, record) in (unit.first_seq..).zip(decoded(records).with_context(at)?) {
+        let record = record.with_context(at)?;
+        let result = match &mut results {
+            Some(results) => {
+                Some(results.next().context("a result is missing").with_context(at)?.with_context(at)?)
+            }
+            None => None,
+        };
+        if result.as_ref().is_some_and(|result| result.seq != seq) {
+            bail!("{}: its results are those of other records", at());
+        }
+        if only.takes(result.as_ref()) {
+            each(&record, result.as_ref()).with_context(|| format!("record {seq} is damaged"))?;
+            taken += 1;
+        }
+    }
+    Ok(taken)
+}
+
+/// The last record of a unit.
+pub(super) fn last_seq(unit: &UnitBlocks) -> u64 {
+    let count = unit.records.as_ref().map_or(0, |block| block.count);
+    (unit.first_seq + u64::from(count)).saturating_sub(1)
+}
+
+fn decoded(block: &Block) -> Result<emend_proto::Decoded<Record>> {
+    Ok(emend_proto::decode(block)?)
+}
+
+/// A verdict as everything outside calls it.
+pub(super) fn verdict_name(result: Option<&RecordResult>) -> &'static str {
+    match result.map_or(Verdict::Unspecified, RecordResult::verdict) {
+        Verdict::Unspecified => "pending",
+        Verdict::Valid => "valid",
+        Verdict::Corrected => "corrected",
+        Verdict::Routed => "routed",
+        Verdict::Failed => "failed",
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use emend_proto::v1::{Change, Finding};
+
+    use super::*;
+
+    /// A unit of four records, one for each verdict, or without results.
+    pub(in crate::export) fn unit(done: bool) -> UnitBlocks {
+        let payloads = [
+            r#"{"id":"1","name":"Ân","note":""}"#,
+            r#"{"id":"2","name":"an, \"x\"\n","note":null}"#,
+            r#"{"id": 3, "note": {"a": 1}}"#,
+            r#"{"id":"4","name":"=1+1","note":"a;b"}"#,
+        ];
+        let records: Vec<Record> = (1..)
+            .zip(payloads)
+            .map(|(at, payload)| Record {
+                key: at.to_string(),
+                payload: payload.as_bytes().to_vec().into(),
+                row: at + 1,
+            })
+            .collect();
+        let change = |field: &str, before: &str, after: &str, rule: &str| Change {
+            field: field.into(),
+            before: before.into(),
+            after: after.into(),
+            rule: rule.into(),
+        };
+        let finding = |code: &str, proposals: &[&str]| Finding {
+            code: code.into(),
+            field: "name".into(),
+            proposals: proposals.iter().map(|&text| text.into()).collect(),
+        };
+        let result =
+            |seq, verdict: Verdict| RecordResult { seq, verdict: verdict.into(), ..RecordResult::default() };
+        let results = [
+            result(11, Verdict::Valid),
+            RecordResult {
+                changes: vec![
+                    change("name", "an, \"x\"\n", "AN, X", "name.case"),
+                    change("name", "AN, X", "AN", "name.x"),
+                ],
+                ..result(12, Verdict::Corrected)
+            },
+            RecordResult {
+                changes: vec![change("note", "{\"a\": 1}", "n", "note.text")],
+                findings: vec![finding("name.missing", &[]), finding("name.odd", &["A \"B\""])],
+                ..result(13, Verdict::Routed)
+            },
+            RecordResult { failure: "panic".into(), ..result(14, Verdict::Failed) },
+        ];
+        let results = done.then(|| emend_proto::encode(&results));
+        UnitBlocks { first_seq: 11, records: Some(emend_proto::encode(&records)), results }
+    }
+
+    fn keys(unit: &UnitBlocks, only: &Only) -> Result<String> {
+        let mut keys = String::new();
+        let count = for_each(unit, only, |record, _| {
+            keys.push_str(&record.key);
+            Ok(())
+        })?;
+        assert_eq!(count, keys.len() as u64);
+        Ok(keys)
+    }
+
+    #[test]
+    fn only_the_wanted_verdicts_are_taken() {
+        let unit = unit(true);
+        assert_eq!(keys(&unit, &Only::default()).unwrap(), "1234");
+        assert_eq!(keys(&unit, &Only::these([Verdict::Corrected])).unwrap(), "2");
+        assert_eq!(keys(&unit, &Only::these([Verdict::Routed, Verdict::Failed])).unwrap(), "34");
+        assert_eq!(last_seq(&unit), 14);
+    }
+
+    #[test]
+    fn a_unit_that_is_not_done_has_no_verdicts() {
+        assert_eq!(keys(&unit(false), &Only::default()).unwrap(), "1234");
+        assert_eq!(keys(&unit(false), &Only::these([Verdict::Valid])).unwrap(), "");
+    }
+
+    #[test]
+    fn damage_is_said_with_the_place_and_without_values() {
+        let mut shifted = unit(true);
+        shifted.first_seq = 12;
+        let mut short = unit(true);
+        short.results.as_mut().unwrap().count = 3;
+        let mut flipped = unit(true);
+        flipped.records.as_mut().unwrap().checksum ^= 1;
+        for unit in [shifted, short, flipped] {
+            let error = format!("{:#}", keys(&unit, &Only::default()).unwrap_err());
+            assert!(error.contains("record 1") && !error.contains("Ân"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! The job that a file goes into: the one of that name, or a new one.
+
+use anyhow::{Result, bail};
+use emend_proto::v1::{CreateJobRequest, Field, GetJobRequest, Job, JobPolicy, Manifest, PackRef};
+use tonic::Code;
+
+use crate::client::{Client, call, explain};
+use crate::exit::Usage;
+
+/// What the caller asks of the job.
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    /// Its name.
+    pub name: String,
+    /// Its rule pack's name.
+    pub pack: String,
+    /// The day of the data, `YYYY-MM-DD`.
+    pub as_of: Option<String>,
+    /// Records in a unit; `None` leaves it to the scheduler.
+    pub unit_records: Option<u32>,
+}
+
+/// The job of that name, if there is one.
+///
+/// # Errors
+/// When it is there with other options.
+pub(super) async fn find(client: &Client, wanted: &Wanted) -> Result<Option<Job>> {
+    let request = GetJobRequest { job: wanted.name.clone(), with_tallies: false };
+    match call!(client, get_job(request)) {
+        Ok(answer) => {
+            let job = answer.job.unwrap_or_default();
+            check(&job, wanted)?;
+            Ok(Some(job))
+        }
+        Err(status) if status.code() == Code::NotFound => Ok(None),
+        Err(status) => Err(explain(&status, &wanted.name)),
+    }
+}
+
+/// Makes the job.
+///
+/// # Errors
+/// When it cannot be made, or somebody has just made another one of that name.
+pub(super) async fn create(
+    client: &Client,
+    wanted: &Wanted,
+    manifest: emend_worker::Manifest,
+) -> Result<Job> {
+    let Some(as_of) = wanted.as_of.clone() else {
+        return Err(Usage::new(format!(
+            "there is no job `{}` yet; say --as-of YYYY-MM-DD, the day of the data, to make it",
+            wanted.name
+        )));
+    };
+    let request = CreateJobRequest {
+        name: wanted.name.clone(),
+        pack: Some(PackRef { name: manifest.name.clone(), version: manifest.version.clone() }),
+        manifest: Some(to_wire(manifest)),
+        as_of,
+        policy: Some(JobPolicy {
+            unit_records: wanted.unit_records.unwrap_or_default(),
+            ..JobPolicy::default()
+        }),
+    };
+    let answer = call!(client, create_job(request)).map_err(|status| explain(&status, &wanted.name))?;
+    Ok(answer.job.unwrap_or_default())
+}
+
+/// The file goes into a job that is there: it must be the one the caller means.
+fn check(job: &Job, wanted: &Wanted) -> Result<()> {
+    let name = &wanted.name;
+    let pack = job.pack.as_ref().map_or("", |pack| pack.name.as_str());
+    if pack != wanted.pack {
+        bail!(
+            "job `{name}` is there and has the rule pack `{pack}`, not `{}`; choose another --job name",
+            wanted.pack
+        );
+    }
+    if let Some(as_of) = wanted.as_of.as_ref().filter(|as_of| **as_of != job.as_of) {
+        bail!(
+            "job `{name}` is there and is as of {}, not {as_of}; leave --as-of out, or choose another --job",
+            job.as_of
+        );
+    }
+    let records = job.policy.map_or(0, |policy| policy.unit_records);
+    if let Some(wanted) = wanted.unit_records.filter(|&wanted| records != 0 && wanted != records) {
+        bail!("job `{name}` is there with units of {records} records, not {wanted}; leave --unit-size out");
+    }
+    Ok(())
+}
+
+/// A pack's manifest, for the scheduler to keep.
+pub(super) fn to_wire(manifest: emend_worker::Manifest) -> Manifest {
+    let fields = manifest.fields.into_iter().map(|field| Field {
+        name: field.name,
+        label_vi: field.label_vi,
+        label_en: field.label_en,
+        aliases: field.aliases,
+        sensitive: field.sensitive,
+        related: field.related,
+    });
+    Manifest { key_field: manifest.key_field, fields: fields.collect() }
+}
+
+/// The manifest that a job keeps, to read more files for it as the first was read.
+pub(super) fn from_wire(job: &Job) -> emend_worker::Manifest {
+    let pack = job.pack.clone().unwrap_or_default();
+    let manifest = job.manifest.clone().unwrap_or_default();
+    let fields = manifest.fields.into_iter().map(|field| emend_worker::Field {
+        name: field.name,
+        label_vi: field.label_vi,
+        label_en: field.label_en,
+        aliases: field.aliases,
+        sensitive: field.sensitive,
+        related: field.related,
+    });
+    emend_worker::Manifest {
+        name: pack.name,
+        version: pack.version,
+        key_field: manifest.key_field,
+        fields: fields.collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn job() -> Job {
+        Job {
+            pack: Some(PackRef { name: "p".into(), version: "1".into() }),
+            as_of: "2021-09-20".into(),
+            policy: Some(JobPolicy { unit_records: 500, ..JobPolicy::default() }),
+            ..Job::default()
+        }
+    }
+
+    #[test]
+    fn a_job_that_is_there_must_be_the_one_that_is_meant() {
+        let same = Wanted { name: "x".into(), pack: "p".into(), as_of: None, unit_records: None };
+        check(&job(), &same).unwrap();
+        check(&job(), &Wanted { as_of: Some("2021-09-20".into()), unit_records: Some(500), ..same.clone() })
+            .unwrap();
+        let others = [
+            (Wanted { pack: "q".into(), ..same.clone() }, "--job"),
+            (Wanted { as_of: Some("2021-09-21".into()), ..same.clone() }, "--as-of"),
+            (Wanted { unit_records: Some(1), ..same }, "--unit-size"),
+        ];
+        for (other, flag) in others {
+            let error = check(&job(), &other).unwrap_err().to_string();
+            assert!(error.contains(flag) && error.contains("`x`"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! A job in numbers, for people.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::{Report, Verdicts};
+use crate::term::{Table, grouped, right, seconds, share};
+
+impl Report {
+    /// For people.
+    pub fn text(&self) -> String {
+        let mut text = format!(
+            "job {} (id {}): {}{} · {} · as of {}\n",
+            self.job,
+            self.id,
+            self.state,
+            if self.paused { ", paused" } else { "" },
+            self.pack,
+            if self.as_of.is_empty() { "no day" } else { &self.as_of },
+        );
+        let units = &self.units;
+        text += &format!(
+            "units: {} ready, {} leased, {} done, {} set aside\n",
+            grouped(units.ready),
+            grouped(units.leased),
+            grouped(units.done),
+            grouped(units.set_aside)
+        );
+        let took = seconds(Duration::try_from_secs_f64(self.seconds).unwrap_or_default());
+        text += &format!("{took}, {} records a second\n", grouped(self.records_per_second as u64));
+        text += &format!("{}\n", self.classes());
+        if !self.rules.is_empty() {
+            text += &format!("{}\n", counts("changes by rule", &self.rules));
+        }
+        if !self.findings.is_empty() {
+            text += &format!("{}\n", counts("findings by code", &self.findings));
+        }
+        if self.blocks_gone {
+            text += "its records are deleted; only these counts are kept\n";
+        } else if let Some(left) = self.blocks_go_in_seconds {
+            text += &format!("its records will be deleted in {:.1} days\n", left / 86_400.0);
+        }
+        text
+    }
+
+    /// Every row in exactly one class, and their sum.
+    fn classes(&self) -> Table {
+        let Verdicts { valid, corrected, routed, failed } = self.verdicts;
+        let mut table = Table::new(["rows", "", ""]);
+        for (class, count, always) in [
+            ("valid", valid, true),
+            ("corrected", corrected, true),
+            ("routed", routed, true),
+            ("failed", failed, true),
+            ("pending", self.pending, false),
+            ("already there", self.already_there, false),
+            ("rejected", self.rejected, false),
+        ] {
+            if always || count > 0 {
+                table.row([class.into(), right(grouped(count)), right(share(count, self.rows))]);
+            }
+        }
+        let verdict = if self.reconciled { "reconciled" } else { "NOT RECONCILED" };
+        table.row(["all rows".into(), right(grouped(self.rows)), right(verdict)]);
+        table
+    }
+}
+
+/// Counts, the largest first.
+fn counts(what: &str, counts: &BTreeMap<String, u64>) -> Table {
+    let mut sorted: Vec<_> = counts.iter().collect();
+    sorted.sort_by_key(|(name, count)| (std::cmp::Reverse(**count), *name));
+    let mut table = Table::new([what, ""]);
+    for (name, count) in sorted {
+        table.row([name.into(), right(grouped(*count))]);
+    }
+    table
+}

@@ -1,0 +1,149 @@
+//! A TCP proxy that loses answers: it holds back what the server says, and cuts the connection once the server has
+//! said it. The request was then processed, and the caller does not know.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+/// An HTTP/2 frame's header: three bytes of length, type, flags, four of stream.
+const FRAME_HEADER: usize = 9;
+const HEADERS: u8 = 1;
+
+/// A proxy to one server. Connections end when it is dropped.
+#[derive(Debug)]
+pub struct Proxy {
+    /// Where it listens.
+    pub address: SocketAddr,
+    line: Arc<Line>,
+    _accepting: JoinSet<()>,
+}
+
+#[derive(Debug)]
+struct Line {
+    /// Whether the next answer is lost.
+    lose: AtomicBool,
+    /// How many were.
+    lost: watch::Sender<u32>,
+}
+
+impl Proxy {
+    /// Starts a proxy to `server`.
+    ///
+    /// # Panics
+    /// When no port is free.
+    pub async fn start(server: SocketAddr) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
+        let address = listener.local_addr().expect("it is bound");
+        let line = Arc::new(Line { lose: AtomicBool::new(false), lost: watch::Sender::new(0) });
+        let mut accepting = JoinSet::new();
+        accepting.spawn(accept(listener, server, line.clone()));
+        Self { address, line, _accepting: accepting }
+    }
+
+    /// Loses the next answer: nothing the server says from now on arrives, and when it has begun to answer a call
+    /// the connection is reset. Connections made after that are sound.
+    pub fn lose_next_answer(&self) {
+        self.line.lose.store(true, Ordering::SeqCst);
+    }
+
+    /// How many answers were lost.
+    pub fn lost(&self) -> u32 {
+        *self.line.lost.borrow()
+    }
+}
+
+async fn accept(listener: TcpListener, server: SocketAddr, line: Arc<Line>) {
+    let mut connections = JoinSet::new();
+    while let Ok((client, _)) = listener.accept().await {
+        let line = line.clone();
+        connections.spawn(async move {
+            if let Ok(server) = TcpStream::connect(server).await {
+                carry(client, server, &line).await;
+            }
+        });
+    }
+}
+
+async fn carry(client: TcpStream, server: TcpStream, line: &Line) {
+    let _small_messages = (client.set_nodelay(true), server.set_nodelay(true));
+    let (mut from_client, mut to_client) = client.into_split();
+    let (mut from_server, mut to_server) = server.into_split();
+    let up = tokio::io::copy(&mut from_client, &mut to_server);
+    let down = async {
+        let mut frames = Frames::default();
+        let mut bytes = vec![0; 64 * 1024];
+        while let Ok(count @ 1..) = from_server.read(&mut bytes).await {
+            let answers = frames.answers(&bytes[..count]);
+            if line.lose.load(Ordering::SeqCst) {
+                if answers {
+                    line.lose.store(false, Ordering::SeqCst);
+                    line.lost.send_modify(|lost| *lost += 1);
+                    return;
+                }
+                continue;
+            }
+            if to_client.write_all(&bytes[..count]).await.is_err() {
+                return;
+            }
+        }
+    };
+    tokio::select! {
+        _ = up => {}
+        () = down => {}
+    }
+}
+
+/// Follows HTTP/2 frames through a stream of bytes, to tell an answer from settings, pings and windows.
+#[derive(Debug, Default)]
+struct Frames {
+    header: Vec<u8>,
+    /// Bytes of the frame's payload still to come.
+    payload: usize,
+}
+
+impl Frames {
+    /// Whether an answer begins in these bytes.
+    fn answers(&mut self, mut bytes: &[u8]) -> bool {
+        let mut answers = false;
+        while !bytes.is_empty() {
+            let skipped = self.payload.min(bytes.len());
+            self.payload -= skipped;
+            bytes = &bytes[skipped..];
+            let taken = (FRAME_HEADER - self.header.len()).min(bytes.len());
+            self.header.extend_from_slice(&bytes[..taken]);
+            bytes = &bytes[taken..];
+            if let [a, b, c, kind, ..] = self.header[..]
+                && self.header.len() == FRAME_HEADER
+            {
+                answers |= kind == HEADERS;
+                self.payload = usize::from(a) << 16 | usize::from(b) << 8 | usize::from(c);
+                self.header.clear();
+            }
+        }
+        answers
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_told_from_other_frames_however_they_are_cut() {
+        let settings = [0, 0, 2, 4, 0, 0, 0, 0, 0, 1, 1];
+        let answer = [0, 0, 3, HEADERS, 4, 0, 0, 0, 1, 7, 7, 7];
+        let stream = [&settings[..], &settings, &answer, &settings].concat();
+        for cut in 1..stream.len() {
+            let mut frames = Frames::default();
+            let before = frames.answers(&stream[..cut]);
+            let after = frames.answers(&stream[cut..]);
+            assert!(before ^ after, "cut at {cut}");
+            assert_eq!(before, cut >= 2 * settings.len() + FRAME_HEADER);
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! Pause, resume, cancel, delete.
+
+use anyhow::{Result, ensure};
+use emend_tests::process::Deployment;
+
+use super::{FAILED, USAGE, expect, generated, import};
+
+async fn state(deployment: &Deployment, job: &str) -> Result<String> {
+    let status = deployment.run(["status", job, "--json"]).await?.ok()?.json()?;
+    Ok(status["state"].as_str().unwrap_or_default().to_owned())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_paused_job_waits_and_goes_on() -> Result<()> {
+    let deployment = Deployment::on_sqlite()?;
+    let _scheduler = deployment.scheduler(0).await?;
+    let csv = generated(&deployment, 2000).await?.display().to_string();
+    deployment.run(import(&csv, "steered")).await?.ok()?;
+    deployment.run(["pause", "steered"]).await?.ok()?;
+    let _worker = deployment.worker(0)?;
+    expect(&deployment.run(["wait", "steered", "--timeout", "1s"]).await?, FAILED, &["--timeout"])?;
+    let status = deployment.run(["status", "steered", "--json"]).await?.ok()?.json()?;
+    ensure!(status["paused"] == true && status["units"]["done"] == 0, "{status}");
+    expect(&deployment.run(["export", "steered", "--out", "x.csv"]).await?, FAILED, &["--partial"])?;
+    ensure!(!deployment.path("x.csv").exists(), "a file of a job that is not finished");
+    deployment.run(["export", "steered", "--out", "x.csv", "--partial"]).await?.ok()?;
+    ensure!(super::csv_rows(&deployment.path("x.csv"))? == 2000, "pending records are missing");
+    deployment.run(["resume", "steered"]).await?.ok()?;
+    deployment.run(["wait", "steered", "--until", "reviewing"]).await?.ok()?;
+    ensure!(state(&deployment, "steered").await? == "reviewing");
+    // It has records for people, so it is not completed.
+    let wait = deployment.run(["wait", "steered", "--until", "completed", "--timeout", "1s"]).await?;
+    expect(&wait, FAILED, &["steered"])
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cancelled_job_is_deleted_and_its_name_is_free() -> Result<()> {
+    let deployment = Deployment::on_sqlite()?;
+    let _scheduler = deployment.scheduler(0).await?;
+    let csv = generated(&deployment, 2000).await?.display().to_string();
+    deployment.run(import(&csv, "gone")).await?.ok()?;
+    expect(&deployment.run(["delete", "gone", "--yes"]).await?, FAILED, &["emend cancel gone"])?;
+    deployment.run(["cancel", "gone"]).await?.ok()?;
+    deployment.run(["cancel", "gone"]).await?.ok()?;
+    ensure!(state(&deployment, "gone").await? == "cancelled");
+    expect(&deployment.run(["wait", "gone"]).await?, FAILED, &["cancelled"])?;
+    expect(&deployment.run(["delete", "gone"]).await?, USAGE, &["--yes"])?;
+    deployment.run(["delete", "gone", "--yes"]).await?.ok()?;
+    expect(&deployment.run(["status", "gone"]).await?, FAILED, &["gone"])?;
+    let all = deployment.run(["status", "--json"]).await?.ok()?.json()?;
+    ensure!(all.as_array().is_some_and(Vec::is_empty), "{all}");
+    let again = deployment.run(import(&csv, "gone").iter().chain(&["--json"])).await?.ok()?.json()?;
+    ensure!(again["created"] == true && again["accepted"] == 2000, "{again}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_job_that_is_not_there_is_said_by_every_command() -> Result<()> {
+    let deployment = Deployment::on_sqlite()?;
+    let _scheduler = deployment.scheduler(0).await?;
+    let lines: [&[&str]; 9] = [
+        &["status", "nobody"],
+        &["wait", "nobody"],
+        &["export", "nobody", "--out", "x.csv"],
+        &["record", "nobody", "KEY"],
+        &["units", "nobody"],
+        &["pause", "nobody"],
+        &["resume", "nobody"],
+        &["cancel", "nobody"],
+        &["delete", "nobody", "--yes"],
+    ];
+    for line in lines {
+        expect(&deployment.run(line).await?, FAILED, &["`nobody` not found"])?;
+    }
+    ensure!(!deployment.path("x.csv").exists());
+    Ok(())
+}

@@ -1,0 +1,37 @@
+//! What every store does, as one list of tests that runs on SQLite and on PostgreSQL. Time is a value here: nothing
+//! sleeps. Each test checks the effect in the store, not the answer alone.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod beats;
+mod commits;
+mod expiry;
+mod exports;
+mod handbacks;
+mod imports;
+mod jobs;
+mod leases;
+mod plans;
+mod progress;
+mod races;
+mod records;
+mod refusals;
+mod rejects;
+mod retention;
+mod splits;
+
+use emend_scheduler::domain::lease::Refusal;
+use emend_scheduler::store::{Job, Outcome};
+use emend_tests::bench::Bench;
+
+/// All that a commit could have changed: units, and the result blocks.
+async fn effects(bench: &Bench, job: &Job) -> String {
+    format!("{:?} {}", bench.units(job).await, bench.result_blocks().await)
+}
+
+fn refused(outcome: Outcome) -> Refusal {
+    match outcome {
+        Outcome::Refused(refusal) => refusal,
+        Outcome::Accepted { .. } => panic!("taken, and should not have been: {outcome:?}"),
+    }
+}

@@ -1,0 +1,106 @@
+//! Retention: what goes, and what stays.
+
+use emend_scheduler::domain::job::{JobRef, JobState};
+use emend_scheduler::domain::results::Verdicts;
+use emend_scheduler::store::{Batch, Job, JobConflict, Reject, StoreError};
+use emend_tests::bench::{Bench, T0, at, batch};
+use emend_tests::on_both_stores;
+use emend_tests::records::records;
+
+on_both_stores!(
+    a_jobs_blocks_go_and_its_counts_stay,
+    jobs_that_go_on_keep_their_blocks,
+    a_deleted_job_leaves_nothing_behind,
+    a_large_job_goes_in_steps,
+);
+
+async fn completed(bench: &Bench, name: &str, now: u64) -> Job {
+    let job = bench.job(name, 4, 2).await;
+    let worker = bench.worker("w");
+    for lease in worker.lease(2, at(now)).await {
+        worker.commit(&lease, at(now)).await;
+    }
+    bench.store.advance_jobs(at(now)).await.unwrap();
+    bench.store.job(JobRef::Id(job.id)).await.unwrap()
+}
+
+async fn rows(bench: &Bench, table: &str) -> i64 {
+    bench.database.int(&format!("SELECT COUNT(*) FROM {table}")).await
+}
+
+async fn a_jobs_blocks_go_and_its_counts_stay(bench: &Bench) {
+    let job = completed(bench, "j", 10).await;
+    assert_eq!(job.state, JobState::Completed);
+    assert!(!bench.store.retain(Some(at(9))).await.unwrap());
+    assert_eq!(rows(bench, "blocks").await, 4);
+    while bench.store.retain(Some(at(10))).await.unwrap() {}
+    assert_eq!((rows(bench, "blocks").await, rows(bench, "keys").await), (0, 0));
+    let job = bench.store.job(JobRef::Id(job.id)).await.unwrap();
+    assert!(job.blocks_gone);
+    let progress = bench.store.progress(job.id).await.unwrap();
+    assert_eq!((progress.records, progress.done), (4, 2));
+    assert_eq!(progress.verdicts, Verdicts { valid: 4, ..Verdicts::default() });
+    let gone = bench.store.record(job.id, "K-000001".into()).await;
+    let told =
+        matches!(gone, Err(StoreError::RecordNotFound | StoreError::JobState(JobConflict::BlocksGone)));
+    assert!(told, "{gone:?}");
+    assert!(!bench.store.retain(Some(at(100))).await.unwrap());
+    assert_eq!(bench.store.imports(job.id).await.unwrap().len(), 1);
+}
+
+async fn jobs_that_go_on_keep_their_blocks(bench: &Bench) {
+    bench.job("running", 4, 2).await;
+    bench.new_job("importing", 2).await;
+    assert!(!bench.store.retain(Some(at(1_000_000))).await.unwrap());
+    assert_eq!((rows(bench, "blocks").await, rows(bench, "keys").await), (2, 4));
+    let old = completed(bench, "running-too", 10).await;
+    // Never.
+    assert!(!bench.store.retain(None).await.unwrap());
+    assert!(!bench.store.job(JobRef::Id(old.id)).await.unwrap().blocks_gone);
+}
+
+async fn a_deleted_job_leaves_nothing_behind(bench: &Bench) {
+    let kept = bench.job("kept", 4, 2).await;
+    let lease = bench.worker("w").lease(2, T0).await;
+    assert_eq!(lease.len(), 2);
+    let job = bench.new_job("j", 2).await;
+    bench.import(&job, "file", 0, &records(1, 6), false).await;
+    let bad = vec![Reject { row: 7, code: "syntax".into() }];
+    bench.store.import(job.id, Batch { rejects: bad, ..batch(&job, "file", 6, &[], true) }).await.unwrap();
+    let worker = bench.worker("w");
+    let leases = worker.lease(3, T0).await;
+    worker.commit(&leases[0], at(1)).await;
+    worker.fail(&leases[1].lease, false).await.unwrap();
+    bench.split_all(at(2)).await;
+    bench.store.cancel_job(JobRef::Id(job.id), at(3)).await.unwrap();
+    bench.store.delete_job(JobRef::Id(job.id)).await.unwrap();
+    while bench.store.retain(None).await.unwrap() {}
+    for table in ["jobs", "imports", "rejects", "keys", "units"] {
+        let column = if table == "jobs" { "id" } else { "job_id" };
+        let left = format!("SELECT COUNT(*) FROM {table} WHERE {column} <> {}", kept.id);
+        assert_eq!(bench.database.int(&left).await, 0, "{table}");
+    }
+    let orphans = "SELECT COUNT(*) FROM blocks WHERE unit_id NOT IN (SELECT id FROM units)";
+    assert_eq!((bench.database.int(orphans).await, rows(bench, "blocks").await), (0, 2));
+    assert_eq!(bench.store.progress(kept.id).await.unwrap().records, 4);
+    // Ids are never used again.
+    assert!(bench.new_job("next", 2).await.id > job.id);
+}
+
+async fn a_large_job_goes_in_steps(bench: &Bench) {
+    let job = bench.job("j", 12_000, 2).await;
+    bench.store.cancel_job(JobRef::Id(job.id), at(1)).await.unwrap();
+    let mut steps = 0;
+    while bench.store.retain(Some(at(2))).await.unwrap() {
+        steps += 1;
+        assert!(steps < 20, "it never ends");
+    }
+    assert!(steps > 2, "{steps}: one transaction took it all");
+    assert_eq!(
+        (rows(bench, "blocks").await, rows(bench, "keys").await, rows(bench, "units").await),
+        (0, 0, 6_000)
+    );
+    bench.store.delete_job(JobRef::Id(job.id)).await.unwrap();
+    while bench.store.retain(None).await.unwrap() {}
+    assert_eq!((rows(bench, "units").await, rows(bench, "jobs").await), (0, 0));
+}

@@ -1,0 +1,170 @@
+//! From one record to its result: parse, validate, and hold the outcome against the SDK's promises.
+
+use std::fmt;
+
+use emend_proto::v1::{self, RecordResult, Verdict};
+
+use super::panics;
+use crate::{Finding, JobContext, Outcome, Record, Validator};
+
+/// Why a record is `failed`. Holds no value of the record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Failure {
+    /// The validator panicked, at this place in the source.
+    Panic(String),
+    /// The validator did not come back in time.
+    Timeout,
+    /// The payload is not a JSON object.
+    Payload,
+    /// The validator's answer breaks a promise.
+    Outcome(&'static str),
+}
+
+impl Failure {
+    /// The stable code, as in `RecordResult.failure`.
+    pub(crate) fn code(&self) -> &'static str {
+        match self {
+            Self::Panic(_) => "panic",
+            Self::Timeout => "timeout",
+            Self::Payload => "payload",
+            Self::Outcome(_) => "outcome",
+        }
+    }
+
+    pub(crate) fn into_result(self, seq: u64) -> RecordResult {
+        let failure = self.code().to_owned();
+        RecordResult { seq, verdict: Verdict::Failed.into(), failure, ..RecordResult::default() }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Panic(place) => write!(f, "the validator panicked at {place}"),
+            Self::Timeout => f.write_str("the validator did not come back in time"),
+            Self::Payload => f.write_str("the payload is not a JSON object"),
+            Self::Outcome(problem) => write!(f, "the validator's outcome is wrong: {problem}"),
+        }
+    }
+}
+
+/// What `validator` says of one record, checked.
+pub(crate) fn check(
+    validator: &dyn Validator,
+    job: &JobContext,
+    seq: u64,
+    record: &v1::Record,
+) -> Result<RecordResult, Failure> {
+    let record = Record::parse(&record.key, &record.payload).map_err(|_| Failure::Payload)?;
+    let outcomes =
+        panics::caught(|| validator.validate(job, std::slice::from_ref(&record))).map_err(Failure::Panic)?;
+    let [outcome] = <[Outcome; 1]>::try_from(outcomes)
+        .map_err(|_| Failure::Outcome("there must be one for each record"))?;
+    keep_promises(&outcome)?;
+    Ok(into_result(seq, outcome))
+}
+
+fn keep_promises(outcome: &Outcome) -> Result<(), Failure> {
+    let changed = |finding: &Finding| outcome.changes.iter().any(|change| change.field == finding.field);
+    if outcome.findings.iter().any(changed) {
+        return Err(Failure::Outcome("it changes a field that it routes"));
+    }
+    if outcome.findings.iter().any(|finding| !is_code(&finding.code)) {
+        return Err(Failure::Outcome("a finding's code is not field.reason of [a-z0-9_]"));
+    }
+    Ok(())
+}
+
+/// Whether `code` is `field.reason`: two or more words of `[a-z0-9_]` between dots.
+fn is_code(code: &str) -> bool {
+    let is_word =
+        |word: &str| !word.is_empty() && word.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_'));
+    code.contains('.') && code.split('.').all(is_word)
+}
+
+fn into_result(seq: u64, outcome: Outcome) -> RecordResult {
+    let verdict = match (outcome.changes.is_empty(), outcome.findings.is_empty()) {
+        (_, false) => Verdict::Routed,
+        (false, true) => Verdict::Corrected,
+        (true, true) => Verdict::Valid,
+    };
+    let changes = outcome.changes.into_iter().map(|change| v1::Change {
+        field: change.field.into_owned(),
+        before: change.before,
+        after: change.after,
+        rule: change.rule.into_owned(),
+    });
+    let findings = outcome.findings.into_iter().map(|finding| v1::Finding {
+        code: finding.code.into_owned(),
+        field: finding.field.into_owned(),
+        proposals: finding.proposals,
+    });
+    RecordResult {
+        seq,
+        verdict: verdict.into(),
+        changes: changes.collect(),
+        findings: findings.collect(),
+        failure: String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Change, Manifest};
+
+    struct Says(Manifest, Vec<Outcome>);
+
+    impl Validator for Says {
+        fn manifest(&self) -> &Manifest {
+            &self.0
+        }
+
+        fn validate(&self, _: &JobContext, _: &[Record<'_>]) -> Vec<Outcome> {
+            self.1.clone()
+        }
+    }
+
+    fn change(field: &'static str) -> Change {
+        Change { field: field.into(), before: "a".into(), after: "b".into(), rule: "r".into() }
+    }
+
+    fn finding(code: &'static str) -> Finding {
+        Finding { code: code.into(), field: "phone".into(), proposals: vec![] }
+    }
+
+    fn judge(payload: &'static str, outcomes: Vec<Outcome>) -> Result<Verdict, Failure> {
+        let manifest =
+            Manifest { name: "test".into(), version: "1".into(), key_field: "id".into(), fields: vec![] };
+        let record = v1::Record { key: "k".into(), payload: payload.into(), row: 1 };
+        let job = JobContext { as_of: String::new() };
+        check(&Says(manifest, outcomes), &job, 7, &record).map(|result| result.verdict())
+    }
+
+    fn outcome(changes: &[Change], findings: &[Finding]) -> Vec<Outcome> {
+        vec![Outcome { changes: changes.to_vec(), findings: findings.to_vec() }]
+    }
+
+    #[test]
+    fn changes_and_findings_make_the_verdict() {
+        assert_eq!(judge("{}", outcome(&[], &[])), Ok(Verdict::Valid));
+        assert_eq!(judge("{}", outcome(&[change("name")], &[])), Ok(Verdict::Corrected));
+        assert_eq!(judge("{}", outcome(&[change("name")], &[finding("phone.length")])), Ok(Verdict::Routed));
+    }
+
+    #[test]
+    fn a_broken_promise_fails_the_record() {
+        assert_eq!(judge("[]", outcome(&[], &[])), Err(Failure::Payload));
+        for outcomes in [
+            vec![],
+            vec![Outcome::default(), Outcome::default()],
+            outcome(&[change("phone")], &[finding("phone.length")]),
+            outcome(&[], &[finding("phone")]),
+            outcome(&[], &[finding("phone.")]),
+            outcome(&[], &[finding("Phone.length")]),
+            outcome(&[], &[finding("phone.too long")]),
+        ] {
+            assert!(matches!(judge("{}", outcomes), Err(Failure::Outcome(_))));
+        }
+    }
+}

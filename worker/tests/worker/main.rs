@@ -1,0 +1,11 @@
+//! The worker against a scheduler of the tests' own, over real connections.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod endpoints;
+mod faults;
+mod shutdown;
+mod support;
+mod throughput;
+mod validator;
+mod work;
