@@ -54,6 +54,7 @@ impl Store {
                     });
                 }
                 // The same unit may stand in the call twice, and only its last word counts.
+                extended.reverse();
                 extended.sort_by_key(|(id, ..)| *id);
                 extended.dedup_by_key(|(id, ..)| *id);
                 extended.retain(|(id, ..)| !ended.iter().any(|back| back.unit_id == *id));

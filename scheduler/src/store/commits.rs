@@ -43,13 +43,13 @@ const DONE: Sql = Sql::pair(
     "UPDATE units u SET state = 'done', commit_id = t.commit_id, digest = t.digest, holder = $1, done_at = $2,
          expires_at = NULL, valid = t.valid, corrected = t.corrected, routed = t.routed, failed = t.failed,
          tallies = t.tallies
-     FROM unnest($3::bigint[], $4::bigint[], $5::text[], $6::bytea[], $7::bigint[], $8::bigint[], $9::bigint[],
-         $10::bigint[], $11::text[])
-         AS t (id, epoch, commit_id, digest, valid, corrected, routed, failed, tallies)
+     FROM unnest($3::bigint[], $4::bigint[], $5::text[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[],
+         $10::text[], $11::bytea[])
+         AS t (id, epoch, commit_id, valid, corrected, routed, failed, tallies, digest)
      WHERE u.id = t.id AND u.epoch = t.epoch AND u.state IN ('ready', 'leased')",
-    "UPDATE units SET state = 'done', commit_id = value ->> 2, digest = unhex(value ->> 3), holder = $1,
-         done_at = $2, expires_at = NULL, valid = value ->> 4, corrected = value ->> 5, routed = value ->> 6,
-         failed = value ->> 7, tallies = value ->> 8
+    "UPDATE units SET state = 'done', commit_id = value ->> 2, digest = substr($4, value ->> 8, value ->> 9), holder = $1,
+         done_at = $2, expires_at = NULL, valid = value ->> 3, corrected = value ->> 4, routed = value ->> 5,
+         failed = value ->> 6, tallies = value ->> 7
      FROM json_each($3)
      WHERE units.id = value ->> 0 AND epoch = value ->> 1 AND state IN ('ready', 'leased')",
 );
@@ -153,12 +153,12 @@ pub(super) fn done_table(accepted: &[(Receipt, Results)]) -> Vec<Column> {
         column(|(receipt, _)| receipt.unit_id),
         column(|(receipt, _)| receipt.epoch),
         Column::Texts(accepted.iter().map(|(receipt, _)| receipt.commit_id.clone()).collect()),
-        Column::Blobs(accepted.iter().map(|(receipt, _)| receipt.digest.clone()).collect()),
         column(|(_, results)| results.verdicts.valid),
         column(|(_, results)| results.verdicts.corrected),
         column(|(_, results)| results.verdicts.routed),
         column(|(_, results)| results.verdicts.failed),
         Column::Texts(accepted.iter().map(|(_, results)| tallies(results)).collect()),
+        Column::Blobs(accepted.iter().map(|(receipt, _)| receipt.digest.clone()).collect()),
     ]
 }
 

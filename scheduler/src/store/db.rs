@@ -2,7 +2,8 @@
 //!
 //! Every statement is written once: as one text where the dialects agree, as a pair where they differ.
 //! Both number their parameters `$1`, `$2`, …. A list goes to PostgreSQL as an array and to SQLite as JSON; a
-//! table, always the last parameter, as an array for each column (`unnest`) and as JSON rows (`json_each`).
+//! table, always the last parameter, as an array for each column (`unnest`) and as JSON rows (`json_each`). JSON holds
+//! no bytes: a column of them is two there, offset and length in one blob that follows as a parameter of its own.
 
 use futures::future::BoxFuture;
 use sqlx::postgres::{PgArguments, PgPool, PgRow, Postgres};
@@ -138,7 +139,11 @@ fn sqlite_arguments(params: Vec<Param>) -> Result<SqliteArguments, StoreError> {
             Param::Texts(value) => arguments.add(json(&value)),
             Param::Code(value) => arguments.add(value.to_vec()),
             Param::Codes(value) => arguments.add(json_codes(&value)),
-            Param::Table(columns) => arguments.add(json_rows(&columns)),
+            Param::Table(columns) => {
+                let mut blobs = Vec::new();
+                let rows = arguments.add(json_rows(&columns, &mut blobs));
+                if blobs.is_empty() { rows } else { rows.and_then(|()| arguments.add(blobs)) }
+            }
         };
         added.map_err(|error| StoreError::Internal(error.to_string()))?;
     }
@@ -162,7 +167,7 @@ fn json_codes(codes: &[[u8; 16]]) -> String {
     text
 }
 
-fn json_rows(columns: &[Column]) -> String {
+fn json_rows(columns: &[Column], blobs: &mut Vec<u8>) -> String {
     let rows = columns.first().map_or(0, Column::len);
     let mut text = String::from("[");
     for row in 0..rows {
@@ -175,7 +180,11 @@ fn json_rows(columns: &[Column]) -> String {
                 Column::Ints(values) => text.push_str(&json(&values[row])),
                 Column::MaybeInts(values) => text.push_str(&json(&values[row])),
                 Column::Texts(values) => text.push_str(&json(&values[row])),
-                Column::Blobs(values) => push_hex(&mut text, &values[row]),
+                Column::Blobs(values) => {
+                    let (offset, length) = (blobs.len() + 1, values[row].len());
+                    text.push_str(&format!("{offset},{length}"));
+                    blobs.extend_from_slice(&values[row]);
+                }
                 Column::Codes(values) => push_hex(&mut text, &values[row]),
             }
         }
@@ -185,7 +194,7 @@ fn json_rows(columns: &[Column]) -> String {
     text
 }
 
-/// JSON holds no bytes, so they go as a hexadecimal string, which SQLite's `unhex` reads.
+/// Codes are short, and lists of them are also searched: they go as hexadecimal strings, which SQLite's `unhex` reads.
 fn push_hex(text: &mut String, bytes: &[u8]) {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     text.reserve(bytes.len() * 2 + 2);

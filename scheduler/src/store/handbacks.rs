@@ -26,7 +26,12 @@ const GIVE_BACK: Sql = Sql::pair(
      WHERE units.id = value ->> 0 AND epoch = value ->> 1 AND state IN ('ready', 'leased')",
 );
 /// An expiry beyond the longest that can be granted comes from a clock that ran ahead.
-const CLAMP: Sql = Sql::same("UPDATE units SET expires_at = $1 WHERE state = 'leased' AND expires_at > $1");
+const CLAMP: Sql = Sql::pair(
+    "WITH pick AS MATERIALIZED (
+         SELECT id FROM units WHERE state = 'leased' AND expires_at > $1 ORDER BY id FOR UPDATE SKIP LOCKED)
+     UPDATE units u SET expires_at = $1 FROM pick WHERE u.id = pick.id",
+    "UPDATE units SET expires_at = $1 WHERE state = 'leased' AND expires_at > $1",
+);
 const SIGHT: Sql = Sql::same(
     "SELECT COUNT(*) AS leased, COUNT(*) FILTER (WHERE expires_at <= $1) AS expired FROM units WHERE state = 'leased'",
 );

@@ -46,6 +46,9 @@ pub struct UnitToDo {
     pub as_of: String,
 }
 
+/// Calls of one worker go one after another: two at once would each see room for what both then take. SQLite has one
+/// writer anyway.
+const ONE_BY_ONE: Sql = Sql::pair("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", "SELECT $1");
 const HELD: Sql = Sql::same(
     "SELECT COUNT(*) AS held, COUNT(*) FILTER (WHERE lease_request = $2) AS again
      FROM units WHERE holder = $1 AND state = 'leased'",
@@ -85,7 +88,7 @@ const GRANT: Sql = Sql::pair(
          SELECT id, row_number() OVER w AS n, sum(plain_bytes) OVER w AS bytes FROM pick
          WINDOW w AS (ORDER BY first_seq)),
      granted AS MATERIALIZED (
-         SELECT n.id, unhex($7 -> (n.n - 1) ->> 0) AS hash FROM numbered n WHERE n.n = 1 OR n.bytes <= $6)
+         SELECT n.id, substr($8, $7 -> (n.n - 1) ->> 0, $7 -> (n.n - 1) ->> 1) AS hash FROM numbered n WHERE n.n = 1 OR n.bytes <= $6)
      UPDATE units SET state = 'leased', epoch = epoch + 1, token_hash = g.hash, holder = $3, lease_request = $4,
          expires_at = $5, progress = NULL, idle_beats = 0
      FROM granted g WHERE units.id = g.id",
@@ -103,8 +106,8 @@ const GRANT_AGAIN: Sql = Sql::pair(
          SELECT id, first_seq FROM units
          WHERE holder = $1 AND lease_request = $2 AND state = 'leased' ORDER BY id LIMIT $3),
      numbered AS MATERIALIZED (
-         SELECT id, unhex($5 -> (row_number() OVER (ORDER BY first_seq) - 1) ->> 0) AS hash FROM pick)
-     UPDATE units SET epoch = epoch + 1, token_hash = n.hash, expires_at = $4, progress = NULL, idle_beats = 0
+         SELECT id, row_number() OVER (ORDER BY first_seq) - 1 AS n FROM pick)
+     UPDATE units SET epoch = epoch + 1, token_hash = substr($6, $5 -> n.n ->> 0, $5 -> n.n ->> 1), expires_at = $4, progress = NULL, idle_beats = 0
      FROM numbered n WHERE units.id = n.id",
 );
 const GRANTED: Sql = Sql::same(
@@ -157,6 +160,7 @@ async fn lease(
     ask: LeaseAsk,
     expires_at: Timestamp,
 ) -> Result<Vec<Leased<UnitToDo>>, StoreError> {
+    tx.execute(ONE_BY_ONE, params![ask.worker.as_str()]).await?;
     let held = tx.row(HELD, params![ask.worker.as_str(), ask.request.as_str()]).await?;
     let held = held.ok_or_else(|| StoreError::Internal("a count gave no row".into()))?;
     let hashes = |count: usize| vec![Column::Blobs(ask.tokens.iter().take(count).map(Token::hash).collect())];
@@ -177,7 +181,8 @@ async fn lease(
     }
     let rows = tx.rows(GRANTED, params![worker, request]).await?;
     let tokens = ask.tokens.iter().map(|token| (token.hash(), token)).collect();
-    let mut leased = rows.iter().map(|row| read_leased(row, &tokens)).collect::<Result<Vec<_>, _>>()?;
+    let leased = rows.iter().filter_map(|row| read_leased(row, &tokens).transpose());
+    let mut leased = leased.collect::<Result<Vec<_>, _>>()?;
     let (sound, damaged): (Vec<_>, Vec<_>) =
         leased.drain(..).partition(|leased: &Leased<UnitToDo>| leased.what.records.verify().is_ok());
     if !damaged.is_empty() {
@@ -186,11 +191,10 @@ async fn lease(
     Ok(sound)
 }
 
-fn read_leased(row: &Row, tokens: &HashMap<Vec<u8>, &Token>) -> Result<Leased<UnitToDo>, StoreError> {
-    let token = *tokens
-        .get(&row.bytes("token_hash")?)
-        .ok_or_else(|| StoreError::Internal("a lease was granted to another token".into()))?;
-    Ok(Leased {
+/// `None` when it keeps the token it has: a call sent again that wants fewer than before gets fewer.
+fn read_leased(row: &Row, tokens: &HashMap<Vec<u8>, &Token>) -> Result<Option<Leased<UnitToDo>>, StoreError> {
+    let Some(&token) = tokens.get(&row.bytes("token_hash")?) else { return Ok(None) };
+    Ok(Some(Leased {
         lease: LeaseRef { unit_id: row.int("id")?, epoch: row.int("epoch")?, token: token.clone() },
         expires_at: Timestamp(row.int("expires_at")?),
         what: UnitToDo {
@@ -202,5 +206,5 @@ fn read_leased(row: &Row, tokens: &HashMap<Vec<u8>, &Token>) -> Result<Leased<Un
             pack_version: row.text("pack_version")?,
             as_of: row.text("as_of")?,
         },
-    })
+    }))
 }

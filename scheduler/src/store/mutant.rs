@@ -24,13 +24,13 @@ const DONE: Sql = Sql::pair(
     "UPDATE units u SET state = 'done', commit_id = t.commit_id, digest = t.digest, holder = $1, done_at = $2,
          epoch = t.epoch, valid = t.valid, corrected = t.corrected, routed = t.routed, failed = t.failed,
          tallies = t.tallies
-     FROM unnest($3::bigint[], $4::bigint[], $5::text[], $6::bytea[], $7::bigint[], $8::bigint[], $9::bigint[],
-         $10::bigint[], $11::text[])
-         AS t (id, epoch, commit_id, digest, valid, corrected, routed, failed, tallies)
+     FROM unnest($3::bigint[], $4::bigint[], $5::text[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[],
+         $10::text[], $11::bytea[])
+         AS t (id, epoch, commit_id, valid, corrected, routed, failed, tallies, digest)
      WHERE u.id = t.id",
-    "UPDATE units SET state = 'done', commit_id = value ->> 2, digest = unhex(value ->> 3), holder = $1,
-         done_at = $2, epoch = value ->> 1, valid = value ->> 4, corrected = value ->> 5, routed = value ->> 6,
-         failed = value ->> 7, tallies = value ->> 8
+    "UPDATE units SET state = 'done', commit_id = value ->> 2, digest = substr($4, value ->> 8, value ->> 9), holder = $1,
+         done_at = $2, epoch = value ->> 1, valid = value ->> 3, corrected = value ->> 4, routed = value ->> 5,
+         failed = value ->> 6, tallies = value ->> 7
      FROM json_each($3) WHERE units.id = value ->> 0",
 );
 const PEEK: Sql = Sql::same(

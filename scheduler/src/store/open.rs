@@ -81,8 +81,18 @@ pub(crate) async fn open(url: &str, connections: u32, schema: Schema) -> Result<
     }
 }
 
-/// The URL as it may be shown.
+/// The URL as it may be shown: a password may stand before the host, or among the parameters.
 pub(crate) fn without_password(url: &str) -> String {
+    let shown = without_user_password(url);
+    let Some((base, parameters)) = shown.split_once('?') else { return shown };
+    let parameters = parameters.split('&').map(|parameter| match parameter.split_once('=') {
+        Some((name, _)) if name.eq_ignore_ascii_case("password") => "password=***",
+        _ => parameter,
+    });
+    format!("{base}?{}", parameters.collect::<Vec<_>>().join("&"))
+}
+
+fn without_user_password(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
     match rest.rsplit_once('@') {
         Some((user, host)) => match user.split_once(':') {
@@ -114,7 +124,7 @@ async fn open_sqlite(path: &Path, schema: Schema) -> Result<Opened, OpenError> {
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(Duration::from_secs(5))
-        .pragma("cache_size", "-32768")
+        .pragma("cache_size", "-16384")
         .row_buffer_size(1024)
         .disable_statement_logging();
     let writer = SqlitePoolOptions::new()
@@ -133,7 +143,7 @@ async fn open_sqlite(path: &Path, schema: Schema) -> Result<Opened, OpenError> {
         .max_connections(4)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .test_before_acquire(false)
-        .connect_with(options.read_only(true).pragma("cache_size", "-4096"))
+        .connect_with(options.read_only(true).pragma("cache_size", "-2048"))
         .await
         .map_err(|error| unreachable(&error))?;
     Ok(Opened { db: Db::Sqlite { writer, lanes: Lanes::default(), readers }, lock: Some(lock) })
@@ -214,8 +224,11 @@ async fn bring_up(pool: SqliteOrPostgres<'_>, schema: Schema) -> Result<(), Open
         }
         SqliteOrPostgres::Postgres(pool) => {
             let mut connection = pool.acquire().await.map_err(failed)?;
+            // Several schedulers may start on an empty database at once, and IF NOT EXISTS does not wait.
+            connection.lock().await.map_err(|error| OpenError::Migration(error.to_string()))?;
             let table = connection.ensure_migrations_table(&POSTGRES.table_name).await;
-            table.map_err(|error| OpenError::Migration(error.to_string()))?;
+            let unlocked = connection.unlock().await;
+            table.and(unlocked).map_err(|error| OpenError::Migration(error.to_string()))?;
             (&POSTGRES, connection.list_applied_migrations(&POSTGRES.table_name).await)
         }
     };
@@ -226,7 +239,7 @@ async fn bring_up(pool: SqliteOrPostgres<'_>, schema: Schema) -> Result<(), Open
         Some(version) if version < newest && schema == Schema::Require => return Err(OpenError::OldSchema),
         Some(_) | None => {}
     }
-    // Several schedulers may start on an empty PostgreSQL at once: the migrator takes its own lock.
+    // The migrator takes its own lock.
     let run = match pool {
         SqliteOrPostgres::Sqlite(pool) => migrator.run(pool).await,
         SqliteOrPostgres::Postgres(pool) => migrator.run(pool).await,
@@ -243,5 +256,9 @@ mod tests {
         assert_eq!(without_password("postgres://me:s3:cr@t@db/emend"), "postgres://me:***@db/emend");
         assert_eq!(without_password("postgres://me@db/emend"), "postgres://me@db/emend");
         assert_eq!(without_password("sqlite:///tmp/a.db"), "sqlite:///tmp/a.db");
+        assert_eq!(
+            without_password("postgres://me@db/emend?sslmode=require&password=s3cr@t&a=b"),
+            "postgres://me@db/emend?sslmode=require&password=***&a=b"
+        );
     }
 }

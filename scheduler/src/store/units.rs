@@ -38,7 +38,7 @@ const INSERT_BLOCKS: Sql = Sql::pair(
     "INSERT INTO blocks (unit_id, revision, count, plain_bytes, checksum, data)
      SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bytea[])",
     "INSERT INTO blocks (unit_id, revision, count, plain_bytes, checksum, data)
-     SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, unhex(value ->> 5) FROM json_each($1)",
+     SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, substr($2, value ->> 5, value ->> 6) FROM json_each($1)",
 );
 /// In id order, so that two callers never wait for each other in a circle.
 const LOCK: Sql = Sql::pair(
@@ -49,8 +49,11 @@ const LOCK: Sql = Sql::pair(
 );
 const BLOCK: Sql = Sql::same("SELECT * FROM blocks WHERE unit_id = $1 AND revision = $2");
 const SET_ASIDE: Sql = Sql::pair(
-    "UPDATE units SET state = 'set_aside', token_hash = NULL WHERE id = ANY($1) AND state IN ('ready', 'leased')",
-    "UPDATE units SET state = 'set_aside', token_hash = NULL
+    "UPDATE units SET state = 'set_aside', token_hash = NULL, holder = NULL, lease_request = NULL, expires_at = NULL,
+         progress = NULL, idle_beats = 0
+     WHERE id = ANY($1) AND state IN ('ready', 'leased')",
+    "UPDATE units SET state = 'set_aside', token_hash = NULL, holder = NULL, lease_request = NULL, expires_at = NULL,
+         progress = NULL, idle_beats = 0
      WHERE id IN (SELECT value FROM json_each($1)) AND state IN ('ready', 'leased')",
 );
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 
 use crate::postgres::Postgres;
-use crate::process::{Process, tree_cpu};
+use crate::process::{Ended, Process, tree_cpu};
 
 /// A server with the harness's settings: durable defaults, reached over TCP.
 pub(super) struct Server {
@@ -54,14 +54,14 @@ impl Server {
         Ok(String::from_utf8_lossy(&output.stdout).trim().replace("psql (PostgreSQL)", "PostgreSQL"))
     }
 
-    /// Runs one script through psql; how long it took.
-    pub(super) async fn psql(&self, database: &str, script: &str) -> Result<Duration> {
+    /// Runs one script through psql.
+    pub(super) async fn psql(&self, database: &str, script: &str) -> Result<Ended> {
         let folder = tempfile::tempdir()?;
         let mut command = Command::new(&self.psql);
         command.args(["--no-psqlrc", "--quiet", "--set", "ON_ERROR_STOP=1", "--command", script]);
         command.arg(self.url(database));
         let mut psql = Process::start("psql", &mut command, &folder.path().join("log"))?;
-        Ok(psql.done(Duration::from_secs(3600)).await?.took)
+        psql.done(Duration::from_secs(3600)).await
     }
 }
 

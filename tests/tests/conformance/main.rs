@@ -10,6 +10,7 @@ mod exports;
 mod handbacks;
 mod imports;
 mod jobs;
+mod keys;
 mod leases;
 mod plans;
 mod progress;

@@ -45,7 +45,7 @@ async fn rows(bench: &Bench, query: &str) -> Rows {
 fn same_kinds(rows: Rows) -> Rows {
     let kind = |row: Vec<String>| {
         let kind = match (row[0].as_str(), row[1].as_str(), row[2].as_str()) {
-            ("keys", "code", "uuid" | "blob") => "code",
+            ("keys" | "key_runs", "code" | "key_min" | "key_max", "uuid" | "blob") => "code",
             (_, _, "bigint" | "integer") => "number",
             (_, _, "bytea" | "blob") => "bytes",
             (_, _, "boolean") => "flag",

@@ -262,3 +262,6 @@ impl Run {
         Step::Report { category, retryable }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -34,7 +34,8 @@ impl<'a> Record<'a> {
         // A payload is one line of JSON, so the column is the byte.
         // Checked once here: the parser would check every name and value by itself.
         let text = std::str::from_utf8(payload).map_err(|error| RecordError { at: error.valid_up_to() })?;
-        let Fields(fields) = serde_json::from_str(text).map_err(|error| RecordError { at: error.column() })?;
+        let Fields(fields) =
+            serde_json::from_str(text).map_err(|error| RecordError { at: error.column() })?;
         Ok(Self { key, fields })
     }
 
