@@ -37,6 +37,8 @@ async fn check(deployment: &Deployment) -> Result<()> {
 
     let _worker = deployment.worker(0)?;
     deployment.start("wait", ["wait", JOB])?.done(LIMIT).await?;
+    let progress = deployment.job(JOB).await?.progress.unwrap_or_default();
+    ensure!((progress.records, progress.pending) == (RECORDS, 0), "{progress:?}");
     let killed = deployment.path("killed.jsonl");
     export(deployment, JOB, &killed).await?;
     check_against_undisturbed(deployment, &csv, &killed).await?;
@@ -119,8 +121,6 @@ async fn finish_import(deployment: &Deployment, csv: &Path, before: &Import) -> 
     let rejects = std::fs::read_to_string(format!("{csv}.rejects.csv"))?;
     ensure!(rejects.lines().count() as u64 == 1 + BAD_ROWS, "{rejects}");
     ensure!(rejects.contains("missing_key") && rejects.contains("duplicate_key"), "{rejects}");
-    let records = deployment.job(JOB).await?.progress.unwrap_or_default().records;
-    ensure!(records == RECORDS, "{records} records");
     let again = deployment.run(import_line(&csv, JOB)).await?.json()?;
     ensure!(again["nothing_new"] == true && again["accepted"] == RECORDS, "{again}");
     Ok(())

@@ -195,9 +195,8 @@ fn acknowledged(deployment: &Deployment) -> Result<Vec<(i64, i64, String)>> {
         let log = std::fs::read_to_string(deployment.path(&format!("{}.log", worker_name(worker))))?;
         for line in log.lines().filter(|line| line.contains("\"committed\"")) {
             let Ok(line) = serde_json::from_str::<serde_json::Value>(line) else { continue };
-            let fields = &line["fields"];
-            let numbers = fields["unit"].as_i64().zip(fields["epoch"].as_i64());
-            if let Some(((unit, epoch), commit)) = numbers.zip(fields["commit"].as_str()) {
+            let numbers = line["unit"].as_i64().zip(line["epoch"].as_i64());
+            if let Some(((unit, epoch), commit)) = numbers.zip(line["commit"].as_str()) {
                 heard.push((unit, epoch, commit.to_owned()));
             }
         }

@@ -1,14 +1,23 @@
 //! `emend worker`.
 
 use anyhow::Result;
+use emend_worker::WorkerError;
 use tokio_util::sync::CancellationToken;
 
 use super::{print_json, settings};
 use crate::args::{Common, WorkerArgs};
-use crate::exit::Exit;
+use crate::exit::{Exit, Usage};
 use crate::lifecycle::until_stopped;
 use crate::pack;
 use crate::settings::Flag;
+
+/// What cannot work is a matter of usage.
+fn fault(error: WorkerError) -> anyhow::Error {
+    match error {
+        WorkerError::Config(said) => Usage::new(said),
+        other => other.into(),
+    }
+}
 
 pub(super) async fn run(args: WorkerArgs, common: &Common) -> Result<Exit> {
     let mut flags: Vec<Flag> = Vec::new();
@@ -19,7 +28,7 @@ pub(super) async fn run(args: WorkerArgs, common: &Common) -> Result<Exit> {
     let config = settings(common, "info", flags)?.worker;
     let shutdown = CancellationToken::new();
     let work = emend_worker::run(config, pack::all(), shutdown.clone());
-    let report = until_stopped(&shutdown, async { work.await.map_err(anyhow::Error::from) }).await?;
+    let report = until_stopped(&shutdown, async { work.await.map_err(fault) }).await?;
     tracing::info!(units = report.units, records = report.records, lost = report.lost, "worker stopped");
     if args.json {
         print_json(&report)?;

@@ -47,13 +47,14 @@ impl Charsets {
             let columns: Vec<_> = line.split('\t').collect();
             let [unicode, _, tcvn3, _, vni, ..] = columns[..] else { continue };
             let Some(letter) = unicode.chars().next() else { continue };
-            if let [byte] = hex(tcvn3)[..] {
+            if let Ok(byte) = u8::from_str_radix(tcvn3, 16) {
                 charsets.tcvn3[byte as usize] = Some(letter);
             }
-            match hex(vni)[..] {
-                [byte] => charsets.vni_single[byte as usize] = Some(letter),
-                [base, mark] => charsets.vni_pairs.push(([base, mark], letter)),
-                _ => {}
+            // One byte, or a base letter and its mark.
+            match (u8::from_str_radix(vni, 16), u16::from_str_radix(vni, 16)) {
+                (Ok(byte), _) => charsets.vni_single[byte as usize] = Some(letter),
+                (Err(_), Ok(pair)) => charsets.vni_pairs.push((pair.to_be_bytes(), letter)),
+                (Err(_), Err(_)) => {}
             }
         }
         charsets.vni_pairs.sort_unstable();
@@ -139,14 +140,6 @@ impl Font {
         }
         Some(WINDOWS_1252.decode_without_bom_handling(&bytes).0.into_owned())
     }
-}
-
-fn hex(digits: &str) -> Vec<u8> {
-    digits
-        .as_bytes()
-        .chunks(2)
-        .filter_map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok())
-        .collect()
 }
 
 /// Reads `name`. One whose tokens are all legal as they stand is left alone, whatever it might have been.

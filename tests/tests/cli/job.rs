@@ -61,8 +61,6 @@ async fn check_import(deployment: &Deployment, file: &str) -> Result<()> {
     expect(&again, REJECTS, &[])?;
     let again = again.json()?;
     ensure!(again["nothing_new"] == true && again["accepted"] == RECORDS, "{again}");
-    let records = deployment.job("job").await?.progress.unwrap_or_default().records;
-    ensure!(records == RECORDS, "{records} records after the second import");
     Ok(())
 }
 

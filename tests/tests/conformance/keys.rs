@@ -66,10 +66,12 @@ async fn imports_agree_with_a_model(bench: &Bench) {
         let (mut next_seq, mut already, mut rejected, mut offset) = (1, 0, 0, 0);
         for _batch in 0..12 {
             let first = random.random_range(0..150);
-            let mut rows: Vec<_> = (first..first + random.random_range(1..25))
-                .filter(|_| random.random_bool(0.5))
-                .map(|n| row(n, u32::from(random.random_bool(0.05))))
-                .collect();
+            let mut rows = Vec::new();
+            for n in first..first + random.random_range(1..25) {
+                if random.random_bool(0.5) {
+                    rows.push(row(n, u32::from(random.random_bool(0.05))));
+                }
+            }
             if random.random_bool(0.3) {
                 rows.shuffle(&mut random);
             }
