@@ -101,6 +101,8 @@ async fn serve_app(
     let stop = async move {
         asked.cancelled().await;
         tracing::info!("stopping: no new work, calls under way finish");
+        // The empty name is the server as a whole, and what most probes ask for.
+        health.set_service_status("", tonic_health::ServingStatus::NotServing).await;
         health.set_not_serving::<JobServiceServer<App>>().await;
         health.set_not_serving::<WorkServiceServer<App>>().await;
         stopping.cancel();

@@ -1,9 +1,9 @@
 //! A TCP proxy that loses answers: it holds back what the server says, and cuts the connection once the server has
-//! said it. The request was then processed, and the caller does not know.
+//! said it. The request was then processed, and the caller does not know. It also hangs up in the middle of a request.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -29,6 +29,10 @@ struct Line {
     lose: AtomicBool,
     /// How many were.
     lost: watch::Sender<u32>,
+    /// Bytes of each connection that reach the server before it is hung up on.
+    hang_up_after: AtomicU64,
+    /// Bytes that the last connection to end had sent.
+    sent: AtomicU64,
 }
 
 impl Proxy {
@@ -39,7 +43,12 @@ impl Proxy {
     pub async fn start(server: SocketAddr) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
         let address = listener.local_addr().expect("it is bound");
-        let line = Arc::new(Line { lose: AtomicBool::new(false), lost: watch::Sender::new(0) });
+        let line = Arc::new(Line {
+            lose: AtomicBool::new(false),
+            lost: watch::Sender::new(0),
+            hang_up_after: AtomicU64::new(u64::MAX),
+            sent: AtomicU64::new(0),
+        });
         let mut accepting = JoinSet::new();
         accepting.spawn(accept(listener, server, line.clone()));
         Self { address, line, _accepting: accepting }
@@ -49,6 +58,16 @@ impl Proxy {
     /// the connection is reset. Connections made after that are sound.
     pub fn lose_next_answer(&self) {
         self.line.lose.store(true, Ordering::SeqCst);
+    }
+
+    /// Resets connections when so many bytes of the client have reached the server.
+    pub fn hang_up_after(&self, bytes: u64) {
+        self.line.hang_up_after.store(bytes, Ordering::SeqCst);
+    }
+
+    /// How many bytes the client of the connection that ended last has sent.
+    pub fn sent(&self) -> u64 {
+        self.line.sent.load(Ordering::SeqCst)
     }
 
     /// How many answers were lost.
@@ -71,9 +90,27 @@ async fn accept(listener: TcpListener, server: SocketAddr, line: Arc<Line>) {
 
 async fn carry(client: TcpStream, server: TcpStream, line: &Line) {
     let _small_messages = (client.set_nodelay(true), server.set_nodelay(true));
+    // A connection that ends here is reset, as when a process dies.
+    let _reset = (client.set_zero_linger(), server.set_zero_linger());
     let (mut from_client, mut to_client) = client.into_split();
     let (mut from_server, mut to_server) = server.into_split();
-    let up = tokio::io::copy(&mut from_client, &mut to_server);
+    let up = async {
+        let mut left = line.hang_up_after.load(Ordering::SeqCst);
+        let mut sent = 0;
+        let mut bytes = vec![0; 64 * 1024];
+        while let Ok(count @ 1..) = from_client.read(&mut bytes).await {
+            let count = count.min(usize::try_from(left).unwrap_or(usize::MAX));
+            if to_server.write_all(&bytes[..count]).await.is_err() {
+                return;
+            }
+            left -= count as u64;
+            sent += count as u64;
+            line.sent.store(sent, Ordering::SeqCst);
+            if left == 0 {
+                return;
+            }
+        }
+    };
     let down = async {
         let mut frames = Frames::default();
         let mut bytes = vec![0; 64 * 1024];
@@ -93,7 +130,7 @@ async fn carry(client: TcpStream, server: TcpStream, line: &Line) {
         }
     };
     tokio::select! {
-        _ = up => {}
+        () = up => {}
         () = down => {}
     }
 }

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use emend_proto::v1::{ListUnitsRequest, UnitState, UnitStatus};
 use emend_tests::postgres::Postgres;
 use emend_tests::process::{Deployment, Process, Signal};
@@ -154,9 +154,10 @@ async fn undisturbed(plan: &Plan, deployment: &Deployment, csv: &Path) -> Result
 fn same_files(expected: &[PathBuf], found: &[PathBuf]) -> Result<()> {
     for (expected, found) in expected.iter().zip(found) {
         let (one, other) = (std::fs::read(expected)?, std::fs::read(found)?);
-        let place = one.iter().zip(&other).position(|(one, other)| one != other);
-        let (name, bytes) = (expected.display(), (one.len(), other.len()));
-        ensure!(one == other, "{name} differs: {bytes:?} bytes, first at {place:?}");
+        if one != other {
+            let place = one.iter().zip(&other).position(|(one, other)| one != other);
+            bail!("{}: {} and {} bytes, first at {place:?}", expected.display(), one.len(), other.len());
+        }
     }
     Ok(())
 }

@@ -89,6 +89,7 @@ CREATE INDEX units_by_state ON units (job_id, state, first_seq);
 -- Exports, and finding a record. A split unit's place is its halves'.
 CREATE UNIQUE INDEX units_by_seq ON units (job_id, first_seq) WHERE state <> 'split';
 CREATE INDEX units_by_expiry ON units (expires_at) WHERE state = 'leased';
+CREATE INDEX units_exhausted ON units (id) WHERE state = 'ready' AND attempts_left <= 0;
 CREATE INDEX units_by_holder ON units (holder) WHERE state = 'leased';
 
 -- Revision 0 is the unit's records, the others are its results; the highest is in force.

@@ -30,12 +30,12 @@ const SCHEDULER: &str = "scheduler";
 
 const EXHAUSTED: Sql = Sql::pair(
     "SELECT u.*, j.state AS job_state, j.deleted, j.unit_records, j.unit_bytes, j.attempts
-     FROM jobs j JOIN units u ON u.job_id = j.id
-     WHERE j.state IN ('importing', 'running') AND NOT j.deleted AND u.state = 'ready' AND u.attempts_left <= 0
+     FROM units u JOIN jobs j ON j.id = u.job_id
+     WHERE u.state = 'ready' AND u.attempts_left <= 0 AND j.state IN ('importing', 'running') AND NOT j.deleted
      ORDER BY u.id LIMIT 1 FOR UPDATE OF u SKIP LOCKED",
     "SELECT u.*, j.state AS job_state, j.deleted, j.unit_records, j.unit_bytes, j.attempts
-     FROM jobs j JOIN units u ON u.job_id = j.id
-     WHERE j.state IN ('importing', 'running') AND NOT j.deleted AND u.state = 'ready' AND u.attempts_left <= 0
+     FROM units u JOIN jobs j ON j.id = u.job_id
+     WHERE u.state = 'ready' AND u.attempts_left <= 0 AND j.state IN ('importing', 'running') AND NOT j.deleted
      ORDER BY u.id LIMIT 1",
 );
 /// A grant to the scheduler itself: the epoch moves on, so whoever held the unit has lost it.

@@ -19,7 +19,7 @@ on_both_stores!(
 
 fn row(n: u32, version: u32) -> Record {
     // Every seventh key is so long that it is hashed.
-    let tail = if n % 7 == 0 { "-and-longer-than-is-kept" } else { "" };
+    let tail = if n.is_multiple_of(7) { "-and-longer-than-is-kept" } else { "" };
     with_payload(&format!("K{n:05}{tail}"), i64::from(n), &format!(r#"{{"n":{n},"version":{version}}}"#))
 }
 

@@ -17,7 +17,7 @@ use emend_tests::database::Backend;
 use emend_tests::records::records;
 
 use clock::Clock;
-use journal::{Journal, Violation};
+use journal::{Journal, Sent, Violation};
 use workers::storm;
 
 const WORKERS: u64 = 16;
@@ -74,7 +74,7 @@ async fn settled(bench: &Bench, job: &Job, units: i64, journal: &Journal) -> Vec
 async fn replayed(store: &Store, journal: &Journal) -> Vec<Violation> {
     let mut violations = Vec::new();
     for (worker, sent) in journal.acknowledged() {
-        let commits = sent.iter().map(|sent| sent.commit()).collect();
+        let commits = sent.iter().map(Sent::commit).collect();
         let outcomes = store.commit(worker, commits, T0).await.unwrap();
         violations
             .extend(sent.iter().zip(outcomes).filter_map(|(sent, outcome)| sent.is_replayed_by(&outcome)));

@@ -1,0 +1,74 @@
+//! Clients that hang up in the middle of a call, two hundred of them, on a pool of two.
+
+use std::time::Instant;
+
+use emend_proto::v1::{CommitUnitsRequest, LeaseUnitsRequest};
+use emend_tests::database::Backend;
+use emend_tests::proxy::Proxy;
+use emend_tests::scheduler::{Scheduler, channel, jobs, work};
+use futures::future::join_all;
+use rand::{Rng as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
+use tonic::transport::Channel;
+
+use super::support::{LIMIT, chunk, commit, header, job_request, lease, lease_request, make_job};
+
+super::on_both_backends!(no_connection_is_left_in_a_transaction);
+
+const HANG_UPS: usize = 200;
+
+async fn no_connection_is_left_in_a_transaction(backend: Backend) {
+    let scheduler = Scheduler::start_with(backend, |config| config.connections = 2).await;
+    let proxy = Proxy::start(scheduler.address).await;
+    let sound = scheduler.channel();
+    make_job(&sound, "j", 800).await;
+    jobs(&sound).create_job(job_request("open")).await.unwrap();
+    // How long a whole call is: cut there, the request is complete and the transaction under way.
+    assert!(call(&channel(proxy.address), 0).await);
+    let whole = proxy.sent();
+    let mut random = ChaCha8Rng::seed_from_u64(7);
+    let mut cut = 0;
+    for round in 0..HANG_UPS / 4 {
+        let bytes = if random.random_bool(0.5) { whole } else { random.random_range(24..whole) };
+        proxy.hang_up_after(bytes);
+        let calls = (0..4).map(|copy| {
+            let line = channel(proxy.address);
+            async move { call(&line, 1 + round * 4 + copy).await }
+        });
+        cut += join_all(calls).await.into_iter().filter(|heard| !heard).count();
+    }
+    assert!(cut > HANG_UPS / 2, "only {cut} calls were cut");
+    // Every connection still serves, and none waits in a transaction for a client that is gone.
+    let sound_call = |n: usize| {
+        let line = sound.clone();
+        async move { lease(&line, &format!("sound-{n}"), 1).await }
+    };
+    for call in join_all((0..8).map(sound_call)).await {
+        call.unwrap();
+    }
+    if backend == Backend::Postgres {
+        let left = "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database()
+                    AND application_name = 'emend' AND state LIKE 'idle in transaction%'";
+        let begun = Instant::now();
+        // A transaction that is under way is between two statements now and then: it must come to an end.
+        while scheduler.database.int(left).await > 0 {
+            assert!(begun.elapsed() < LIMIT, "a connection is left in a transaction");
+            tokio::task::yield_now().await;
+        }
+    }
+    drop(proxy);
+    scheduler.stop().await;
+}
+
+/// Leases and commits, or imports, by turns; whether all was answered.
+async fn call(line: &Channel, turn: usize) -> bool {
+    let name = format!("cut-{turn}");
+    if turn % 3 == 2 {
+        let parts = vec![header("open", &name), chunk(0, 1, 4, true)];
+        return jobs(line).import_records(tokio_stream::iter(parts)).await.is_ok();
+    }
+    let request = LeaseUnitsRequest { slots: 1000, ..lease_request(&name, 1) };
+    let Ok(answer) = work(line).lease_units(request).await else { return false };
+    let commits = answer.into_inner().leases.iter().map(commit).collect();
+    work(line).commit_units(CommitUnitsRequest { worker_id: "w".into(), commits }).await.is_ok()
+}
