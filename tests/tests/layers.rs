@@ -1,4 +1,5 @@
 //! Imports run one way: who may know what, checked against the sources.
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -72,7 +72,7 @@ mod tests {
             beats += 1;
             match decide_beat(Some(&unit), &beat(Some(0))) {
                 Decision::Extend { progress, idle_beats } => {
-                    (unit.progress, unit.idle_beats) = (progress, idle_beats)
+                    (unit.progress, unit.idle_beats) = (progress, idle_beats);
                 }
                 Decision::End => break,
                 Decision::Refuse(refusal) => panic!("{refusal:?}"),

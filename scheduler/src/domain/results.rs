@@ -219,7 +219,8 @@ mod tests {
 
     #[test]
     fn broken_promises_are_named() {
-        let cases: [(fn(&mut Vec<RecordResult>), &str); 7] = [
+        type Spoil = fn(&mut Vec<RecordResult>);
+        let cases: [(Spoil, &str); 7] = [
             (|all| all[2].seq = 9, "seq"),
             (|all| all[0].verdict = Verdict::Corrected.into(), "verdict"),
             (|all| all[1].verdict = Verdict::Valid.into(), "verdict"),

@@ -76,7 +76,8 @@ async fn prepare(
         let (runs, rejects) = compute(move || read_chunk(chunk, &policy)).await??;
         let rows = Batch { runs, rejects, ..empty(offset) };
         let ends = offset + rows.rows();
-        if offset != next_offset && ends > next_offset {
+        // The end of a source is where its rows end, so an earlier one is of another source.
+        if (offset != next_offset && ends > next_offset) || (last && ends < next_offset) {
             return Err(status::with_reason(
                 tonic::Code::OutOfRange,
                 "OFFSET_GAP",

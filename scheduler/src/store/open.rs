@@ -111,7 +111,9 @@ async fn open_sqlite(path: &Path, schema: Schema) -> Result<Opened, OpenError> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         std::fs::create_dir_all(folder).map_err(|error| unreachable(&error))?;
     }
-    let lock_path = PathBuf::from(format!("{}.lock", path.display()));
+    // By whatever name: a link to the file is the file.
+    let real = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let lock_path = PathBuf::from(format!("{}.lock", real.display()));
     let lock = File::create(&lock_path).map_err(|error| unreachable(&error))?;
     lock.try_lock().map_err(|error| match error {
         std::fs::TryLockError::WouldBlock => OpenError::InUse(path.to_owned()),
@@ -125,6 +127,8 @@ async fn open_sqlite(path: &Path, schema: Schema) -> Result<Opened, OpenError> {
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(Duration::from_secs(5))
         .pragma("cache_size", "-16384")
+        // EXISTS becomes a join in newer versions, for which all units would be indexed anew at every lease.
+        .pragma("automatic_index", "OFF")
         .row_buffer_size(1024)
         .disable_statement_logging();
     let writer = SqlitePoolOptions::new()
@@ -178,9 +182,20 @@ async fn open_postgres(url: &str, connections: u32, schema: Schema) -> Result<Op
         .max_connections(connections)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .test_before_acquire(false)
-        .connect_with(options)
-        .await
-        .map_err(|error| unreachable(&error))?;
+        .connect_with(options.clone())
+        .await;
+    let pool = match pool {
+        Ok(pool) => pool,
+        // The pool tries until its time is up and does not say what went wrong: one more try does.
+        Err(sqlx::Error::PoolTimedOut) => {
+            let reason = tokio::time::timeout(ACQUIRE_TIMEOUT, options.connect()).await;
+            return Err(match reason {
+                Ok(Err(error)) => unreachable(&error),
+                Ok(Ok(_)) | Err(_) => unreachable(&sqlx::Error::PoolTimedOut),
+            });
+        }
+        Err(error) => return Err(unreachable(&error)),
+    };
     check_postgres(&pool).await?;
     bring_up(SqliteOrPostgres::Postgres(&pool), schema).await?;
     Ok(Opened { db: Db::Postgres(pool), lock: None })

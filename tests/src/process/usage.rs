@@ -60,7 +60,7 @@ fn stat(id: u32) -> Option<Stat> {
     let state = fields.next()?.chars().next()?;
     let parent = fields.next()?.parse().ok()?;
     // After the state and the parent: nine fields, then utime, stime, cutime, cstime.
-    let mut ticks = fields.skip(9).map(|field| field.parse::<f64>());
+    let mut ticks = fields.skip(9).map(str::parse::<f64>);
     let mut two = || Some((ticks.next()?.ok()? + ticks.next()?.ok()?) / TICKS);
     Some(Stat { state, parent, own: two()?, reaped: two()? })
 }

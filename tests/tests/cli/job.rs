@@ -136,7 +136,7 @@ fn check_lines(text: &str) -> Result<()> {
             ensure!(named && finding["proposals"].is_array(), "{line}");
             findings += 1;
         }
-        ensure!((record["verdict"] == "routed") == !found.is_empty(), "{line}");
+        ensure!((record["verdict"] == "routed") != found.is_empty(), "{line}");
     }
     ensure!(changes > 0 && findings > 0, "{changes} changes, {findings} findings");
     Ok(())
