@@ -10,7 +10,7 @@ use crate::service::App;
 use crate::store::StoreError;
 
 /// How often jobs are moved on and exhausted units are split.
-const OFTEN: Duration = Duration::from_millis(250);
+const OFTEN: Duration = Duration::from_millis(100);
 /// How often retention looks, and the clock is set by the store's.
 const SELDOM: Duration = Duration::from_secs(60);
 

@@ -1,6 +1,6 @@
 //! `WatchJob`: a job as it changes.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use emend_proto::v1;
 use prost::Message as _;
@@ -11,8 +11,10 @@ use tonic::Status;
 use super::{App, job_ref, status};
 use crate::store::Job;
 
-/// How often a watcher hears of a job, at most.
+/// How often a watcher hears of a job's progress, at most. Of a change of its state it hears sooner.
 const INTERVAL: Duration = Duration::from_secs(1);
+/// How often the state is looked at.
+const LOOK: Duration = Duration::from_millis(100);
 
 impl App {
     pub(super) async fn watch(
@@ -38,7 +40,7 @@ impl App {
     ) -> Result<(), Status> {
         let id = job.id.to_string();
         loop {
-            let ended = job.state.has_ended();
+            let (ended, before) = (job.state.has_ended(), (job.state, job.paused));
             let view = self.view(job).await?;
             let now = resume_token(&view);
             if now != token {
@@ -52,16 +54,24 @@ impl App {
             if ended {
                 return Ok(());
             }
-            tokio::select! {
-                () = tokio::time::sleep(INTERVAL) => {}
-                () = sender.closed() => return Ok(()),
-                () = self.stopping.cancelled() => {
-                    return Err(status::with_reason(tonic::Code::Unavailable, "STOPPING", "the scheduler is stopping"));
+            let begin = Instant::now();
+            loop {
+                tokio::select! {
+                    () = tokio::time::sleep(LOOK) => {}
+                    () = sender.closed() => return Ok(()),
+                    () = self.stopping.cancelled() => return Err(stopping()),
+                }
+                job = self.store.job(job_ref(&id)?).await.map_err(status::from_store)?;
+                if begin.elapsed() >= INTERVAL || (job.state, job.paused) != before {
+                    break;
                 }
             }
-            job = self.store.job(job_ref(&id)?).await.map_err(status::from_store)?;
         }
     }
+}
+
+fn stopping() -> Status {
+    status::with_reason(tonic::Code::Unavailable, "STOPPING", "the scheduler is stopping")
 }
 
 /// Names what a watcher has heard: everything of a job but the passing of time.

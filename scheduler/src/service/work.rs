@@ -36,8 +36,8 @@ impl WorkService for App {
                 "must be 1 to 128 bytes, the same when the call is sent again",
             ));
         }
-        if request.max_units == 0 || request.max_units > request.slots.saturating_add(1) {
-            return Err(status::invalid("max_units", "must be 1 to slots + 1"));
+        if request.max_units == 0 || request.max_units > may_hold(request.slots) {
+            return Err(status::invalid("max_units", "must be 1 to 2 x (slots + 1)"));
         }
         let wait = duration(request.wait).min(LONGEST_WAIT).min(patience);
         let leases = self.wait_for_units(&request, wait).await?;
@@ -165,7 +165,7 @@ impl App {
             worker: request.worker_id.clone(),
             request: request.request_id.clone(),
             packs: packs.to_vec(),
-            may_hold: request.slots.saturating_add(1),
+            may_hold: may_hold(request.slots),
             tokens: std::iter::repeat_with(ids::token).take(count).collect(),
             max_bytes: MOST_BYTES,
         };
@@ -200,6 +200,11 @@ impl App {
         });
         Ok(outcomes.collect())
     }
+}
+
+/// What a worker works on, one unit that waits, and as many again on their way.
+fn may_hold(slots: u32) -> u32 {
+    slots.saturating_add(1).saturating_mul(2)
 }
 
 fn check_worker(worker_id: &str) -> Result<(), Status> {

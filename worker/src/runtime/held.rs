@@ -23,6 +23,9 @@ const CALL_BYTES: usize = emend_proto::MAX_MESSAGE_BYTES / 2;
 /// What a unit is taken to weigh before any was seen, and after a message turned out too large.
 const UNKNOWN_BYTES: usize = 2 * 1024 * 1024;
 
+/// Units that take less are done before a call has come back: as many then wait, or are on their way, as are worked on.
+const SHORT_UNIT: Duration = Duration::from_millis(250);
+
 /// Units in one commit: enough that calls do not matter, few enough that the first do not wait for the last.
 const COMMIT_UNITS: usize = 500;
 
@@ -69,10 +72,13 @@ impl Held {
         }
     }
 
-    /// How many units to ask for: one more than slots in all, as far as the memory allows.
+    /// How many units to ask for, so that no slot idles and no unit waits here that another worker could do: one more
+    /// than slots in all, twice that while units are short, as far as the memory allows.
     pub(crate) fn places(&self) -> usize {
         let inner = self.inner();
-        let places = (self.slots + 1).saturating_sub(inner.entries.len());
+        let short = inner.took.is_some_and(|took| took < SHORT_UNIT);
+        let limit = if short { 2 * (self.slots + 1) } else { self.slots + 1 };
+        let places = limit.saturating_sub(inner.entries.len());
         let weight = inner.typical.max(1);
         let fitting = HELD_BYTES.saturating_sub(inner.bytes) / weight;
         let least = usize::from(inner.entries.is_empty());
@@ -97,9 +103,10 @@ impl Held {
         self.admitted.notify_one();
     }
 
-    /// Takes the results of a unit, to be committed; unless its lease is lost.
-    pub(crate) fn finish(&self, unit: &Arc<Unit>, results: Block, tally: Tally) {
+    /// Takes the results of a unit that has been worked on for so long, to be committed; unless its lease is lost.
+    pub(crate) fn finish(&self, unit: &Arc<Unit>, results: Block, tally: Tally, took: Duration) {
         let mut inner = self.inner();
+        inner.took = Some(took);
         if inner.ready(unit) {
             let commit = UnitCommit { lease: Some(unit.lease.clone()), results: Some(results) };
             inner.finished.push(Finished { unit: Arc::clone(unit), commit, tally });

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use emend_proto::BlockWriter;
 
@@ -160,6 +161,7 @@ impl Pool {
         if !unit.claim(seat, spare) {
             return;
         }
+        let begin = Instant::now();
         let mut result = None;
         loop {
             match unit.step(seat, result.take()) {
@@ -179,7 +181,7 @@ impl Pool {
                             "records failed"
                         );
                     }
-                    self.held.finish(unit, writer.finish(), tally);
+                    self.held.finish(unit, writer.finish(), tally, begin.elapsed());
                     *spare = writer;
                     return;
                 }

@@ -58,7 +58,8 @@ async fn a_worker_holds_one_unit_more_than_slots() {
         (units == 3).then_some(())
     };
     scheduler.hears(all_done).await;
-    assert!(asked.iter().all(|next| next.max_units <= 2 && next.request_id != first.request_id));
+    // A unit was short by then, so as many again may be on their way.
+    assert!(asked.iter().all(|next| next.max_units <= 4 && next.request_id != first.request_id));
     assert_eq!(worker.stop().await.units, 3);
 }
 

@@ -18,6 +18,8 @@ const BEATS: u32 = 3;
 
 #[derive(Default)]
 pub(super) struct Inner {
+    /// How long the last finished unit took.
+    pub(super) took: Option<Duration>,
     pub(super) entries: HashMap<u64, Entry>,
     pub(super) bytes: usize,
     /// What the next units may weigh: the largest of the last ones.
