@@ -14,8 +14,8 @@ use crate::store::{Batch, Import, Job, Reject, Run, pack};
 /// Rows in a chunk, at most.
 const MOST_ROWS: usize = 10_000;
 /// A transaction takes about this many rows, or bytes of compressed records.
-const BATCH_ROWS: i64 = 8_000;
-const BATCH_BYTES: usize = 4 * 1024 * 1024;
+const BATCH_ROWS: i64 = 4_000;
+const BATCH_BYTES: usize = 2 * 1024 * 1024;
 
 impl App {
     pub(super) async fn import(

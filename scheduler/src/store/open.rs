@@ -126,7 +126,7 @@ async fn open_sqlite(path: &Path, schema: Schema) -> Result<Opened, OpenError> {
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(Duration::from_secs(5))
-        .pragma("cache_size", "-16384")
+        .pragma("cache_size", "-8192")
         // EXISTS becomes a join in newer versions, for which all units would be indexed anew at every lease.
         .pragma("automatic_index", "OFF")
         .row_buffer_size(1024)
@@ -147,7 +147,7 @@ async fn open_sqlite(path: &Path, schema: Schema) -> Result<Opened, OpenError> {
         .max_connections(4)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .test_before_acquire(false)
-        .connect_with(options.read_only(true).pragma("cache_size", "-2048"))
+        .connect_with(options.read_only(true).pragma("cache_size", "-1024"))
         .await
         .map_err(|error| unreachable(&error))?;
     Ok(Opened { db: Db::Sqlite { writer, lanes: Lanes::default(), readers }, lock: Some(lock) })
