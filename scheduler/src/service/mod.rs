@@ -20,7 +20,7 @@ use tonic::Status;
 use crate::bell::Bell;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::domain::job::JobRef;
+use crate::domain::job::{JobRef, JobState};
 use crate::store::{Job, Progress, Store};
 
 /// What every call may use. Cheap to clone.
@@ -35,7 +35,16 @@ pub(crate) struct App {
     pub(crate) stopping: CancellationToken,
     /// Streams under way.
     pub(crate) streams: TaskTracker,
-    sums: Arc<Mutex<HashMap<i64, (Instant, Progress)>>>,
+    sums: Arc<Mutex<HashMap<i64, Sums>>>,
+}
+
+/// What a job's units summed up to at a moment, and the job as it was then.
+#[derive(Debug)]
+struct Sums {
+    at: Instant,
+    state: JobState,
+    records: i64,
+    progress: Progress,
 }
 
 /// Sums of a job that still runs may be this old.
@@ -58,8 +67,9 @@ impl App {
         let ends = job.units_done_at.is_some() || job.ended_at.is_some();
         let known = {
             let mut sums = self.sums.lock().unwrap_or_else(PoisonError::into_inner);
-            sums.retain(|_, (at, _)| at.elapsed() < SUMS_AGE);
-            sums.get(&job.id).map(|(_, progress)| progress.clone())
+            sums.retain(|_, known| known.at.elapsed() < SUMS_AGE);
+            let same = |known: &&Sums| (known.state, known.records) == (job.state, job.records());
+            sums.get(&job.id).filter(same).map(|known| known.progress.clone())
         };
         // What has ended is exact.
         if let Some(progress) = known.filter(|_| !ends) {
@@ -67,7 +77,9 @@ impl App {
         }
         let progress = self.store.progress(job.id).await.map_err(status::from_store)?;
         let mut sums = self.sums.lock().unwrap_or_else(PoisonError::into_inner);
-        sums.insert(job.id, (Instant::now(), progress.clone()));
+        let known =
+            Sums { at: Instant::now(), state: job.state, records: job.records(), progress: progress.clone() };
+        sums.insert(job.id, known);
         Ok(progress)
     }
 

@@ -39,17 +39,17 @@ const SIGHT: Sql = Sql::same(
 /// stays, since a late commit is taken until somebody else has the unit.
 const EXPIRE: Sql = Sql::pair(
     "WITH pick AS MATERIALIZED (
-         SELECT id FROM units WHERE state = 'leased' AND expires_at <= $1 ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED)
+         SELECT id FROM units WHERE state = 'leased' AND expires_at <= $1
+         ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED)
      UPDATE units u SET state = 'ready', attempts_left = GREATEST(u.attempts_left - 1, 0), holder = NULL,
          lease_request = NULL, expires_at = NULL, progress = NULL, idle_beats = 0
      FROM pick WHERE u.id = pick.id AND u.state = 'leased' AND u.expires_at <= $1
      RETURNING u.id",
     "UPDATE units SET state = 'ready', attempts_left = MAX(attempts_left - 1, 0), holder = NULL,
          lease_request = NULL, expires_at = NULL, progress = NULL, idle_beats = 0
-     WHERE id IN (SELECT id FROM units WHERE state = 'leased' AND expires_at <= $1 ORDER BY id LIMIT $2)
+     WHERE id IN (SELECT id FROM units WHERE state = 'leased' AND expires_at <= $1 ORDER BY expires_at LIMIT $2)
      RETURNING id",
 );
-const NEXT_EXPIRY: Sql = Sql::same("SELECT MIN(expires_at) AS expires_at FROM units WHERE state = 'leased'");
 
 /// Units returned in one run of the loop.
 const BATCH: i64 = 1000;
@@ -109,20 +109,6 @@ impl Store {
                 let sight = Sight { now, started_at, ttl, leased, expired };
                 let rows = tx.rows(EXPIRE, params![cutoff(sight), BATCH]).await?;
                 rows.iter().map(|row| row.int("id")).collect()
-            })
-        })
-        .await
-    }
-
-    /// When the next lease runs out.
-    ///
-    /// # Errors
-    /// [`StoreError`] when the database fails.
-    pub async fn next_expiry(&self) -> Result<Option<Timestamp>, StoreError> {
-        self.read(|tx| {
-            Box::pin(async move {
-                let row = tx.row(NEXT_EXPIRY, params![]).await?;
-                Ok(row.map(|row| row.maybe_int("expires_at")).transpose()?.flatten().map(Timestamp))
             })
         })
         .await

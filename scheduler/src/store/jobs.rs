@@ -30,6 +30,13 @@ pub struct Job {
     pub(super) next_seq: i64,
 }
 
+impl Job {
+    /// How many records it has.
+    pub fn records(&self) -> i64 {
+        self.next_seq - 1
+    }
+}
+
 const INSERT: Sql = Sql::same(
     "INSERT INTO jobs (name, state, paused, deleted, pack, pack_version, manifest, as_of, unit_records, unit_bytes,
          attempts, next_seq, columns, created_at, blocks_gone)

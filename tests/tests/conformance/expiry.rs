@@ -1,7 +1,7 @@
 //! The loop that returns expired leases.
 
 use emend_scheduler::domain::unit::UnitState;
-use emend_tests::bench::{Bench, STARTED, T0, TTL, at};
+use emend_tests::bench::{Bench, T0, TTL, at};
 use emend_tests::on_both_stores;
 
 on_both_stores!(
@@ -11,7 +11,6 @@ on_both_stores!(
     many_expiring_at_once_are_held_back_for_a_ttl,
     a_few_expiring_at_once_are_not,
     an_expiry_far_ahead_counts_as_a_ttl_from_now,
-    the_next_expiry_is_known,
 );
 
 async fn a_lease_goes_back_when_it_has_run_out_and_not_before(bench: &Bench) {
@@ -92,14 +91,4 @@ async fn an_expiry_far_ahead_counts_as_a_ttl_from_now(bench: &Bench) {
     assert!(bench.expire(at(0)).await.is_empty());
     assert_eq!(bench.unit(&job, 1).await.unit.expires_at, Some(at(60)));
     assert_eq!(bench.expire(at(60)).await, [lease.lease.unit_id]);
-}
-
-async fn the_next_expiry_is_known(bench: &Bench) {
-    assert_eq!(bench.store.next_expiry().await.unwrap(), None);
-    bench.job("j", 4, 2).await;
-    bench.worker("w").lease_one(at(10)).await;
-    bench.worker("w").lease_one(T0).await;
-    assert_eq!(bench.store.next_expiry().await.unwrap(), Some(at(60)));
-    bench.store.expire(at(60), STARTED, TTL).await.unwrap();
-    assert_eq!(bench.store.next_expiry().await.unwrap(), Some(at(70)));
 }
