@@ -77,7 +77,7 @@ async fn a_field_at_fault_is_named(backend: Backend) {
         &["worker_id"],
     );
     named(&lease(lease_request("", 1)).await, &["request_id"]);
-    named(&lease(lease_request("r", 18)).await, &["max_units"]);
+    named(&lease(lease_request("r", 1_000)).await, &["max_units"]);
     named(&lease(lease_request("r", 0)).await, &["max_units"]);
     scheduler.stop().await;
 }
