@@ -6,6 +6,5 @@ mod endpoints;
 mod faults;
 mod shutdown;
 mod support;
-mod throughput;
 mod validator;
 mod work;
