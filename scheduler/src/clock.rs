@@ -8,36 +8,29 @@ use crate::domain::time::Timestamp;
 
 /// Tells the time. Cheap to clone; all clones agree.
 #[derive(Debug, Clone)]
-pub struct Clock(Arc<RwLock<Anchor>>);
+pub(crate) struct Clock(Arc<RwLock<Anchor>>);
 
 #[derive(Debug, Clone, Copy)]
 struct Anchor {
     at: Timestamp,
-    /// When the store said so; `None` for a clock that stands still until it is set.
-    since: Option<Instant>,
+    /// When the store said so.
+    since: Instant,
 }
 
 impl Clock {
     /// A clock that goes on from what the store has just said.
-    pub fn anchored(at: Timestamp) -> Self {
-        Self(Arc::new(RwLock::new(Anchor { at, since: Some(Instant::now()) })))
-    }
-
-    /// A clock that stands still: for tests.
-    pub fn manual(at: Timestamp) -> Self {
-        Self(Arc::new(RwLock::new(Anchor { at, since: None })))
+    pub(crate) fn anchored(at: Timestamp) -> Self {
+        Self(Arc::new(RwLock::new(Anchor { at, since: Instant::now() })))
     }
 
     /// What time it is.
-    pub fn now(&self) -> Timestamp {
+    pub(crate) fn now(&self) -> Timestamp {
         let anchor = *self.0.read().unwrap_or_else(PoisonError::into_inner);
-        anchor.since.map_or(anchor.at, |since| anchor.at + since.elapsed())
+        anchor.at + anchor.since.elapsed()
     }
 
-    /// Sets it by what the store has just said. A manual clock stays where it is put.
-    pub fn set(&self, at: Timestamp) {
-        let mut anchor = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        anchor.at = at;
-        anchor.since = anchor.since.map(|_| Instant::now());
+    /// Sets it by what the store has just said.
+    pub(crate) fn set(&self, at: Timestamp) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Anchor { at, since: Instant::now() };
     }
 }

@@ -14,6 +14,5 @@ mod server;
 mod service;
 pub mod store;
 
-pub use clock::Clock;
 pub use config::Config;
 pub use server::{ServeError, serve};
