@@ -44,7 +44,7 @@ fn only_the_store_knows_sql() {
 
 #[test]
 fn only_the_service_and_the_server_know_grpc() {
-    assert_eq!(strays("scheduler/src", &["tonic"], &["/service/", "/server"]), Vec::<String>::new());
+    assert_eq!(strays("scheduler/src", &["tonic"], &["/service/", "/server/"]), Vec::<String>::new());
 }
 
 #[test]

@@ -1,14 +1,13 @@
 //! A scheduler from start to stop.
 
+mod grpc;
+mod limits;
+
 use std::time::Duration;
 
-use emend_proto::v1::job_service_server::JobServiceServer;
-use emend_proto::v1::work_service_server::WorkServiceServer;
-use emend_proto::{DESCRIPTORS, MAX_MESSAGE_BYTES};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 
 use crate::clock::Clock;
@@ -68,43 +67,14 @@ async fn serve_app(
     shutdown: CancellationToken,
     grace: Duration,
 ) -> Result<(), ServeError> {
-    let (health, health_service) = tonic_health::server::health_reporter();
-    health.set_serving::<JobServiceServer<App>>().await;
-    health.set_serving::<WorkServiceServer<App>>().await;
-    let reflection = || {
-        tonic_reflection::server::Builder::configure()
-            .register_encoded_file_descriptor_set(DESCRIPTORS)
-            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-    };
-    let transport = |error: &dyn std::fmt::Display| ServeError::Transport(error.to_string());
-    let router = Server::builder()
-        .http2_keepalive_interval(Some(Duration::from_secs(20)))
-        .http2_keepalive_timeout(Some(Duration::from_secs(10)))
-        .initial_stream_window_size(2 * 1024 * 1024)
-        .initial_connection_window_size(8 * 1024 * 1024)
-        .max_concurrent_streams(1024)
-        .add_service(health_service)
-        .add_service(reflection().build_v1().map_err(|error| transport(&error))?)
-        .add_service(reflection().build_v1alpha().map_err(|error| transport(&error))?)
-        .add_service(
-            JobServiceServer::new(app.clone())
-                .max_decoding_message_size(MAX_MESSAGE_BYTES)
-                .max_encoding_message_size(MAX_MESSAGE_BYTES),
-        )
-        .add_service(
-            WorkServiceServer::new(app.clone())
-                .max_decoding_message_size(MAX_MESSAGE_BYTES)
-                .max_encoding_message_size(MAX_MESSAGE_BYTES),
-        );
+    let (health, health_service) = grpc::health().await;
+    let router = grpc::router(app, limits::server(), health_service)?;
     let stopping = app.stopping.clone();
     let asked = shutdown.clone();
     let stop = async move {
         asked.cancelled().await;
         tracing::info!("stopping: no new work, calls under way finish");
-        // The empty name is the server as a whole, and what most probes ask for.
-        health.set_service_status("", tonic_health::ServingStatus::NotServing).await;
-        health.set_not_serving::<JobServiceServer<App>>().await;
-        health.set_not_serving::<WorkServiceServer<App>>().await;
+        grpc::say_not_serving(&health).await;
         stopping.cancel();
     };
     let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
@@ -115,7 +85,7 @@ async fn serve_app(
         tokio::time::sleep(grace).await;
     };
     tokio::select! {
-        served = served => served.map_err(|error| transport(&error)),
+        served = served => served.map_err(|error| ServeError::Transport(error.to_string())),
         () = too_late => {
             tracing::warn!("clients still connected after the grace period are cut off");
             Ok(())
