@@ -12,6 +12,8 @@ pub mod input;
 pub mod lifecycle;
 pub mod logs;
 pub mod pack;
+pub mod pods;
 pub mod report;
 pub mod settings;
 pub mod term;
+pub mod top;

@@ -232,6 +232,41 @@ pub struct JobArgs {
     pub remote: Remote,
 }
 
+/// `emend top`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "Example:\n  emend top --interval 2s")]
+pub struct TopArgs {
+    /// How often to look.
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = parse_interval)]
+    pub interval: std::time::Duration,
+    /// Schedulers, tried in turn; repeat it or separate them by commas.
+    #[command(flatten)]
+    pub remote: Remote,
+}
+
+/// `emend pod-cost`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "Example, in a pod of its own:\n  \
+                        emend pod-cost --scheduler http://emend-scheduler:7070 --selector app.kubernetes.io/component=worker\n\n\
+                        Its service account needs to get, list and patch pods in its namespace, and nothing else.")]
+pub struct PodCostArgs {
+    /// The labels of the worker pods.
+    #[arg(long, value_name = "LABELS", default_value = "app.kubernetes.io/component=worker")]
+    pub selector: String,
+    /// How often to look.
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = parse_interval)]
+    pub interval: std::time::Duration,
+    /// The API server.
+    #[arg(long, value_name = "URL", default_value = "https://kubernetes.default.svc")]
+    pub api: String,
+    /// A folder with the service account's token, ca.crt and namespace. Default: where Kubernetes puts them.
+    #[arg(long, value_name = "DIR")]
+    pub account: Option<PathBuf>,
+    /// Schedulers, tried in turn; repeat it or separate them by commas.
+    #[command(flatten)]
+    pub remote: Remote,
+}
+
 /// `emend delete`.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "Example:\n  emend delete hcm --yes")]
@@ -262,6 +297,18 @@ pub struct RetryArgs {
     pub remote: Remote,
 }
 
+/// At least 100 ms, so that a typing error is no load test.
+fn parse_interval(text: &str) -> Result<std::time::Duration, String> {
+    let time = match text.strip_suffix("ms") {
+        Some(number) => {
+            number.parse().map(std::time::Duration::from_millis).map_err(|_| "write it like 500ms".into())
+        }
+        None => parse_time(text),
+    }?;
+    let least = std::time::Duration::from_millis(100);
+    if time < least { Err("give at least 100ms".to_owned()) } else { Ok(time) }
+}
+
 fn parse_time(text: &str) -> Result<std::time::Duration, String> {
     let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
     let number: u64 = digits.parse().map_err(|_| "write it like 90s, 10m or 2h".to_owned())?;
@@ -284,6 +331,11 @@ mod tests {
         assert_eq!(
             [seconds("90"), seconds("90s"), seconds("2m"), seconds("1h")].map(Result::unwrap),
             [90, 90, 120, 3600]
+        );
+        let half = std::time::Duration::from_millis(500);
+        assert_eq!((parse_interval("500ms"), parse_interval("2s")), (Ok(half), Ok(4 * half)));
+        assert!(
+            parse_interval("5ms").is_err() && parse_interval("0").is_err() && parse_interval("xms").is_err()
         );
         assert!(seconds("x").is_err() && seconds("1d").is_err() && seconds("").is_err());
     }

@@ -64,6 +64,8 @@ pub enum Command {
     Import(ImportArgs),
     /// Show jobs, or one job.
     Status(StatusArgs),
+    /// Show jobs and workers, live in a terminal.
+    Top(TopArgs),
     /// Wait until a job is done.
     Wait(WaitArgs),
     /// Write a job's records to a file, corrected.
@@ -84,4 +86,6 @@ pub enum Command {
     Delete(DeleteArgs),
     /// Make units that were set aside ready again.
     Retry(RetryArgs),
+    /// Tell Kubernetes which worker pods to take first when it scales in.
+    PodCost(PodCostArgs),
 }

@@ -11,6 +11,7 @@ mod record;
 mod rejects;
 mod scheduler;
 mod status;
+mod top;
 mod wait;
 mod watch;
 mod worker;
@@ -44,6 +45,8 @@ pub async fn run(cli: Cli) -> Result<Exit> {
         Command::Migrate(args) => migrate::run(args, common).await,
         Command::Import(args) => import::run(args, common).await,
         Command::Status(args) => status::run(args, common).await,
+        Command::Top(args) => top::top(args, common).await,
+        Command::PodCost(args) => top::pod_cost(args, common).await,
         Command::Wait(args) => wait::run(args, common).await,
         Command::Export(args) => export::run(args, common).await,
         Command::Record(args) => record::run(args, common).await,

@@ -152,6 +152,20 @@ impl JobService for App {
         }))
     }
 
+    async fn list_workers(
+        &self,
+        request: Request<v1::ListWorkersRequest>,
+    ) -> Answer<v1::ListWorkersResponse> {
+        let request = request.into_inner();
+        let limit = page_size(request.page_size, 100, 1_000);
+        let workers = self.store.workers(request.page_token, limit).await.map_err(status::from_store)?;
+        let next = workers.last().filter(|_| workers.len() == limit as usize);
+        let next_page_token = next.map(|worker| worker.worker.clone()).unwrap_or_default();
+        let now = self.clock.now();
+        let workers = workers.into_iter().map(|worker| views::worker(worker, now)).collect();
+        Ok(Response::new(v1::ListWorkersResponse { workers, next_page_token }))
+    }
+
     async fn retry_units(&self, request: Request<v1::RetryUnitsRequest>) -> Answer<v1::RetryUnitsResponse> {
         let request = request.into_inner();
         let units = request.unit_ids.into_iter().map(i64::try_from).collect::<Result<Vec<_>, _>>();

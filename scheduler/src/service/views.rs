@@ -11,7 +11,7 @@ use crate::domain::job::JobState;
 use crate::domain::results::Tallies;
 use crate::domain::time::Timestamp;
 use crate::domain::unit::{Receipt, UnitState};
-use crate::store::{Import, Job, Progress, StoreError, UnitStatus};
+use crate::store::{Import, Job, Progress, StoreError, UnitStatus, WorkerStatus};
 
 pub(super) fn job(
     job: Job,
@@ -96,6 +96,16 @@ pub(super) fn receipt(receipt: Receipt) -> v1::Receipt {
         unit_id: receipt.unit_id.unsigned_abs(),
         epoch: receipt.epoch.unsigned_abs(),
         digest: receipt.digest,
+    }
+}
+
+pub(super) fn worker(worker: WorkerStatus, now: Timestamp) -> v1::WorkerStatus {
+    v1::WorkerStatus {
+        worker_id: worker.worker,
+        units: u32::try_from(worker.units).unwrap_or(u32::MAX),
+        records: worker.records.unsigned_abs(),
+        progress: worker.progress.unsigned_abs(),
+        expires_in: Some(proto_duration(worker.expires_at.since(now))),
     }
 }
 

@@ -20,6 +20,7 @@ mod records;
 mod retention;
 mod splits;
 mod units;
+mod workers;
 
 use std::fs::File;
 use std::sync::Arc;
@@ -40,6 +41,7 @@ use open::Schema;
 pub use progress::{Progress, UnitStatus};
 pub use records::{Found, Having, UnitBlocks};
 pub use splits::SplitOutcome;
+pub use workers::WorkerStatus;
 
 use crate::domain::time::Timestamp;
 

@@ -3,7 +3,7 @@
 use emend_scheduler::domain::job::JobRef;
 use emend_scheduler::domain::results::{Tallies, Verdicts};
 use emend_scheduler::domain::unit::UnitState;
-use emend_scheduler::store::Progress;
+use emend_scheduler::store::{Progress, WorkerStatus};
 use emend_tests::bench::{Bench, T0, at};
 use emend_tests::on_both_stores;
 use emend_tests::records::{corrected, failed, routed, valid};
@@ -12,7 +12,8 @@ on_both_stores!(
     sums_add_up_at_every_step,
     tallies_are_summed,
     units_are_listed_by_state_and_paged,
-    retrying_names_units_of_its_job_only
+    retrying_names_units_of_its_job_only,
+    workers_are_known_by_the_units_they_hold,
 );
 
 async fn sums_add_up_at_every_step(bench: &Bench) {
@@ -83,4 +84,27 @@ async fn retrying_names_units_of_its_job_only(bench: &Bench) {
     assert_eq!(bench.state(&b, 3).await.0, UnitState::SetAside);
     assert_eq!(bench.store.retry_units(JobRef::Name("a".into()), vec![]).await.unwrap(), 2);
     assert_eq!(bench.store.progress(b.id).await.unwrap().set_aside, 1);
+}
+
+async fn workers_are_known_by_the_units_they_hold(bench: &Bench) {
+    bench.job("j", 10, 2).await;
+    bench.job("another", 3, 3).await;
+    let (a, b) = (bench.worker("a"), bench.worker("b"));
+    assert_eq!(bench.store.workers(String::new(), 9).await.unwrap(), []);
+    let leases = a.lease(3, T0).await;
+    b.lease(2, at(5)).await;
+    b.lease(1, at(6)).await;
+    a.beat(&leases[0].lease, Some(1), at(7)).await.unwrap();
+    a.commit(&leases[2], at(8)).await;
+    let status = |worker: &str, units, records, progress, expires_at| WorkerStatus {
+        worker: worker.into(),
+        units,
+        records,
+        progress,
+        expires_at,
+    };
+    let all = [status("a", 2, 4, 1, at(60)), status("b", 3, 7, 0, at(65))];
+    assert_eq!(bench.store.workers(String::new(), 9).await.unwrap(), all);
+    assert_eq!(bench.store.workers(String::new(), 1).await.unwrap(), all[..1]);
+    assert_eq!(bench.store.workers("a".into(), 9).await.unwrap(), all[1..]);
 }
