@@ -1,6 +1,7 @@
 //! How a scheduler is set up. Times are in seconds.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -13,8 +14,14 @@ pub struct Config {
     pub store: String,
     /// Where to listen.
     pub listen: SocketAddr,
-    /// Listen on other addresses than loopback without TLS.
+    /// Listen on other addresses than loopback without TLS, or without asking who calls.
     pub insecure: bool,
+    /// Certificates.
+    pub tls: TlsConfig,
+    /// A file of bearer tokens, as `emend token new` prints its lines: read again when it changes.
+    pub tokens: Option<PathBuf>,
+    /// Describe the services to whoever asks.
+    pub reflection: bool,
     /// Connections to PostgreSQL, at most.
     pub connections: u32,
     /// How long a lease lasts without a heartbeat, 0.05 to 3600.
@@ -27,12 +34,28 @@ pub struct Config {
     pub grace: f64,
 }
 
+/// TLS: PEM files, read again when they change.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TlsConfig {
+    /// The scheduler's certificate, and those between it and its authority. With it everything is TLS.
+    pub certificate: Option<PathBuf>,
+    /// Its private key.
+    pub key: Option<PathBuf>,
+    /// The authorities of the callers' certificates. Unless there are tokens, a caller without a certificate of
+    /// theirs does not get past the handshake.
+    pub client_ca: Option<PathBuf>,
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
             store: "sqlite://emend.db".into(),
             listen: SocketAddr::from(([127, 0, 0, 1], 7070)),
             insecure: false,
+            tls: TlsConfig::default(),
+            tokens: None,
+            reflection: true,
             connections: 10,
             lease_ttl: 60.0,
             poll: 0.5,
@@ -62,11 +85,40 @@ impl Config {
         if self.connections < 2 {
             return Err(format!("scheduler.connections is {}: give at least 2", self.connections));
         }
-        if !self.listen.ip().is_loopback() && !self.insecure {
-            let listen = self.listen;
+        self.check_wire()
+    }
+
+    /// Whether callers are asked for their names: else everybody may do everything.
+    pub fn knows_callers(&self) -> bool {
+        self.tls.client_ca.is_some() || self.tokens.is_some()
+    }
+
+    fn check_wire(&self) -> Result<(), String> {
+        let TlsConfig { certificate, key, client_ca } = &self.tls;
+        let has_tls = certificate.is_some();
+        if has_tls != key.is_some() {
+            let (there, missing) = if has_tls { ("certificate", "key") } else { ("key", "certificate") };
+            return Err(format!("scheduler.tls.{there} is given without scheduler.tls.{missing}: give both"));
+        }
+        if client_ca.is_some() && !has_tls {
+            return Err(
+                "scheduler.tls.client_ca needs scheduler.tls.certificate and scheduler.tls.key".into()
+            );
+        }
+        if self.listen.ip().is_loopback() || self.insecure {
+            return Ok(());
+        }
+        let listen = self.listen;
+        if !has_tls {
             return Err(format!(
                 "scheduler.listen is {listen}, which others can reach, and there is no TLS: listen on 127.0.0.1, \
-                 or say --insecure if the network is yours"
+                 give scheduler.tls.certificate and scheduler.tls.key, or say --insecure if the network is yours"
+            ));
+        }
+        if !self.knows_callers() {
+            return Err(format!(
+                "scheduler.listen is {listen}, which others can reach, and nobody is asked who they are: give \
+                 scheduler.tls.client_ca or scheduler.tokens, or say --insecure if the network is yours"
             ));
         }
         Ok(())
@@ -105,5 +157,28 @@ mod tests {
         assert!(wrong(|config| config.lease_ttl = 0.0).contains("lease_ttl"));
         assert!(wrong(|config| config.poll = f64::NAN).contains("poll"));
         assert!(wrong(|config| config.listen = ([0, 0, 0, 0], 7070).into()).contains("--insecure"));
+    }
+
+    #[test]
+    fn who_can_be_reached_by_others_has_tls_and_knows_its_callers() {
+        let public = || Config { listen: ([0, 0, 0, 0], 7070).into(), ..Config::default() };
+        let file = || Some(PathBuf::from("file"));
+        let tls = || TlsConfig { certificate: file(), key: file(), client_ca: None };
+        let said = |config: &Config| config.check().unwrap_err();
+        assert!(said(&public()).contains("no TLS"));
+        assert!(said(&Config { tokens: file(), ..public() }).contains("no TLS"));
+        assert!(said(&Config { tls: tls(), ..public() }).contains("client_ca or scheduler.tokens"));
+        let fine = [
+            Config { tls: TlsConfig { client_ca: file(), ..tls() }, ..public() },
+            Config { tls: tls(), tokens: file(), ..public() },
+            Config { insecure: true, ..public() },
+            Config { tls: tls(), insecure: true, ..public() },
+        ];
+        assert!(fine.iter().all(|config| config.check().is_ok()));
+        let half = Config { tls: TlsConfig { key: None, ..tls() }, ..Config::default() };
+        assert!(said(&half).contains("scheduler.tls.key"));
+        let half =
+            Config { tls: TlsConfig { client_ca: file(), ..TlsConfig::default() }, ..Config::default() };
+        assert!(said(&half).contains("client_ca needs"));
     }
 }

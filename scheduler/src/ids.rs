@@ -1,4 +1,4 @@
-//! The one source of randomness: lease tokens and the ids of commits.
+//! The one source of randomness: lease tokens, bearer tokens and the ids of commits.
 
 use rand::RngCore as _;
 
@@ -10,6 +10,14 @@ pub(crate) fn token() -> Token {
     let mut bytes = [0; 16];
     rand::rng().fill_bytes(&mut bytes);
     Token::new(bytes)
+}
+
+/// 256 fresh bits from the operating system's generator, for a bearer token.
+#[expect(clippy::disallowed_methods, reason = "this is the seam that the ban points to")]
+pub(crate) fn secret() -> [u8; 32] {
+    let mut bytes = [0; 32];
+    rand::rng().fill_bytes(&mut bytes);
+    bytes
 }
 
 /// A fresh commit id; later ones sort after earlier ones.

@@ -14,5 +14,5 @@ mod server;
 mod service;
 pub mod store;
 
-pub use config::Config;
-pub use server::{ServeError, serve};
+pub use config::{Config, TlsConfig};
+pub use server::{NewToken, ServeError, serve};

@@ -1,5 +1,6 @@
 //! The harness: real databases and processes for tests, started on free ports and stopped at the end.
 
+pub mod authority;
 pub mod bench;
 pub mod benchmark;
 pub mod database;

@@ -4,6 +4,7 @@
 //! of Emend may be sent again after an unknown outcome; [`Endpoints::call`] does so.
 
 mod budget;
+mod credentials;
 mod fault;
 
 use std::future::Future;
@@ -13,10 +14,18 @@ use std::time::Duration;
 use backon::{BackoffBuilder as _, ExponentialBuilder};
 use tokio::time::Instant;
 use tonic::Status;
+use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Channel, ClientTlsConfig, Endpoint};
 
 use budget::Budget;
+pub use credentials::{Bearer, Credentials, TlsFiles};
 use fault::Fault;
+
+/// What calls go over: a connection, with the caller's bearer token on each call.
+pub type Line = InterceptedService<Channel, Bearer>;
+
+/// How often the files of certificates and tokens are looked at, at most.
+const LOOK: Duration = Duration::from_secs(2);
 
 /// Flow-control window of one stream. A block fits in without waiting for updates.
 const STREAM_WINDOW: u32 = 4 * 1024 * 1024;
@@ -46,6 +55,17 @@ pub enum EndpointError {
         url: String,
         /// What is wrong with it.
         problem: String,
+    },
+    /// A file of certificates, or of a token, cannot be used.
+    #[error("{0}")]
+    Credentials(String),
+    /// Whoever listens on the way would have the token.
+    #[error(
+        "a token is not sent to {url} in the clear: write https://, or take the token away if this scheduler asks nobody"
+    )]
+    TokenInTheClear {
+        /// As it was given.
+        url: String,
     },
 }
 
@@ -115,18 +135,51 @@ pub struct Endpoints {
 
 #[derive(Debug)]
 struct Shared {
-    endpoints: Vec<Endpoint>,
     urls: Vec<String>,
+    credentials: Credentials,
     current: Mutex<Current>,
     budget: Mutex<Budget>,
 }
 
 /// The endpoint in use. Each turn opens a connection of its own, also with a single endpoint: behind a load
 /// balancer, a new connection is what reaches another scheduler.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Current {
     turn: usize,
     channel: Option<Channel>,
+    made: Made,
+    /// When the files were looked at last.
+    looked: Instant,
+}
+
+/// Endpoints as the files of the credentials had it when they were read.
+struct Made {
+    endpoints: Vec<Endpoint>,
+    bearer: Bearer,
+    /// What the files held.
+    read: Vec<Option<Vec<u8>>>,
+}
+
+impl std::fmt::Debug for Made {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // A key stands in `read`.
+        f.debug_struct("Made").field("endpoints", &self.endpoints).finish_non_exhaustive()
+    }
+}
+
+impl Made {
+    fn new(urls: &[String], credentials: &Credentials) -> Result<Self, EndpointError> {
+        let secrets = credentials.read().map_err(EndpointError::Credentials)?;
+        let endpoints: Vec<_> =
+            urls.iter().map(|url| endpoint(url, &secrets.tls)).collect::<Result<_, _>>()?;
+        let clear = |endpoint: &Endpoint| !is_secure(endpoint) && !is_local(endpoint);
+        if secrets.bearer.is_some()
+            && let Some(at) = endpoints.iter().position(clear)
+        {
+            return Err(EndpointError::TokenInTheClear { url: urls[at].clone() });
+        }
+        Ok(Self { endpoints, bearer: secrets.bearer, read: secrets.read })
+    }
 }
 
 impl Endpoints {
@@ -135,25 +188,26 @@ impl Endpoints {
     /// # Errors
     /// [`EndpointError`] when there is no URL, or one that cannot be used.
     pub fn new(urls: &[String]) -> Result<Self, EndpointError> {
-        Self::with_tls(urls, &ClientTlsConfig::new().with_native_roots())
+        Self::with(urls, Credentials::default())
     }
 
-    /// As [`Endpoints::new`], with `tls` for the URLs that are `https`: another authority, a client certificate.
+    /// As [`Endpoints::new`], with certificates and a token from files. When these change, the calls that begin
+    /// after that use what they hold then.
     ///
     /// # Errors
-    /// As [`Endpoints::new`].
-    pub fn with_tls(urls: &[String], tls: &ClientTlsConfig) -> Result<Self, EndpointError> {
+    /// As [`Endpoints::new`]; also when a file cannot be used, and when a token would be sent in the clear.
+    pub fn with(urls: &[String], credentials: Credentials) -> Result<Self, EndpointError> {
         if urls.is_empty() {
             return Err(EndpointError::Missing);
         }
         let urls: Vec<String> = urls.iter().map(|url| url.trim().to_owned()).collect();
-        let endpoints = urls.iter().map(|url| endpoint(url, tls)).collect::<Result<_, _>>()?;
-        let (current, budget) = (Mutex::default(), Mutex::default());
-        Ok(Self { shared: Arc::new(Shared { endpoints, urls, current, budget }) })
+        let made = Made::new(&urls, &credentials)?;
+        let current = Mutex::new(Current { turn: 0, channel: None, made, looked: Instant::now() });
+        Ok(Self { shared: Arc::new(Shared { urls, credentials, current, budget: Mutex::default() }) })
     }
 
     /// The current endpoint's channel, for streams. Must be called within a tokio runtime.
-    pub fn channel(&self) -> Channel {
+    pub fn channel(&self) -> Line {
         self.pick().1
     }
 
@@ -175,7 +229,7 @@ impl Endpoints {
     /// (UNAVAILABLE, or RESOURCE_EXHAUSTED with its details).
     pub async fn call<T, F, A>(&self, policy: &RetryPolicy, mut attempt: F) -> Result<T, Status>
     where
-        F: FnMut(Channel) -> A,
+        F: FnMut(Line) -> A,
         A: Future<Output = Result<T, Status>>,
     {
         let (begin, mut delays, mut tries) = (Instant::now(), policy.delays(), 0);
@@ -211,18 +265,44 @@ impl Endpoints {
         }
     }
 
-    fn pick(&self) -> (usize, Channel) {
+    fn pick(&self) -> (usize, Line) {
         let mut current = self.current();
-        let endpoint = &self.shared.endpoints[current.turn % self.shared.endpoints.len()];
-        let channel = current.channel.get_or_insert_with(|| endpoint.connect_lazy()).clone();
-        (current.turn, channel)
+        self.look(&mut current);
+        let Current { turn, channel, made, .. } = &mut *current;
+        let endpoint = &made.endpoints[*turn % made.endpoints.len()];
+        let channel = channel.get_or_insert_with(|| endpoint.connect_lazy()).clone();
+        (*turn, InterceptedService::new(channel, made.bearer.clone()))
+    }
+
+    /// Takes what the files hold, if they have changed. Calls under way end on the connection that they began on.
+    fn look(&self, current: &mut Current) {
+        if current.looked.elapsed() < LOOK || self.shared.credentials == Credentials::default() {
+            return;
+        }
+        current.looked = Instant::now();
+        let Ok(read) = self.shared.credentials.bytes() else { return };
+        if read == current.made.read {
+            return;
+        }
+        match Made::new(&self.shared.urls, &self.shared.credentials) {
+            Ok(made) => {
+                tracing::info!("certificates or token have changed and are in use");
+                (current.made, current.channel) = (made, None);
+            }
+            Err(error) => {
+                tracing::error!(%error, "certificates or token have changed and cannot be used; the old ones stay");
+                // Said once for what stands there.
+                current.made.read = read;
+            }
+        }
     }
 
     /// Ends `turn`, unless another call that failed on it has done so already.
     fn leave(&self, turn: usize) {
         let mut current = self.current();
         if current.turn == turn {
-            *current = Current { turn: turn.wrapping_add(1), channel: None };
+            current.turn = turn.wrapping_add(1);
+            current.channel = None;
         }
     }
 
@@ -237,6 +317,17 @@ impl Endpoints {
     fn budget(&self) -> std::sync::MutexGuard<'_, Budget> {
         self.shared.budget.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn is_secure(endpoint: &Endpoint) -> bool {
+    endpoint.uri().scheme_str() == Some("https")
+}
+
+/// Whether calls to it stay on this machine.
+fn is_local(endpoint: &Endpoint) -> bool {
+    let host = endpoint.uri().host().unwrap_or_default();
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
+    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
 fn endpoint(url: &str, tls: &ClientTlsConfig) -> Result<Endpoint, EndpointError> {
@@ -287,6 +378,24 @@ mod tests {
             assert!(problem.contains("http://127.0.0.1:7070"), "{problem}");
         }
         assert!(matches!(Endpoints::new(&[]), Err(EndpointError::Missing)));
+    }
+
+    #[test]
+    fn a_token_is_not_sent_in_the_clear() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "emend_1").unwrap();
+        let with = |url: &str| {
+            let token_file = Some(file.path().to_owned());
+            let credentials = Credentials { token_file, ..Credentials::default() };
+            Endpoints::with(&["https://emend.example".to_owned(), url.to_owned()], credentials)
+        };
+        for url in ["http://emend.example:7070", "http://10.0.0.1", "http://[fe80::1]:7070"] {
+            let said = with(url).unwrap_err().to_string();
+            assert!(said.contains(url) && said.contains("https://"), "{said}");
+        }
+        for url in ["http://127.0.0.1:7070", "http://[::1]:7070", "http://localhost:1", "https://10.0.0.1"] {
+            assert!(with(url).is_ok(), "{url}");
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use emend_proto::v1::{UnitState, Verdict};
+use emend_worker::endpoints::{Credentials, TlsFiles};
 
 use crate::input::Format;
 
@@ -22,6 +23,35 @@ pub struct Remote {
     /// Print JSON, for programs.
     #[arg(long)]
     pub json: bool,
+    /// Certificates and token.
+    #[command(flatten)]
+    pub security: Security,
+}
+
+/// What schedulers are trusted by, and what they are shown.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Security")]
+pub struct Security {
+    /// PEM file of the authorities that schedulers on https are trusted by. Default: the system's.
+    #[arg(long, value_name = "FILE", env = "EMEND_CA")]
+    pub ca: Option<PathBuf>,
+    /// PEM file of the certificate that says who calls.
+    #[arg(long, value_name = "FILE", env = "EMEND_CERTIFICATE")]
+    pub certificate: Option<PathBuf>,
+    /// PEM file of its private key.
+    #[arg(long, value_name = "FILE", env = "EMEND_KEY")]
+    pub key: Option<PathBuf>,
+    /// File that holds a bearer token alone; `emend token new` makes one.
+    #[arg(long, value_name = "FILE", env = "EMEND_TOKEN_FILE")]
+    pub token_file: Option<PathBuf>,
+}
+
+impl Security {
+    /// As the client takes them.
+    pub fn credentials(&self) -> Credentials {
+        let Self { ca, certificate, key, token_file } = self.clone();
+        Credentials { tls: TlsFiles { ca, certificate, key }, token_file }
+    }
 }
 
 /// `emend import`.

@@ -58,6 +58,8 @@ pub enum Command {
     Scheduler(SchedulerArgs),
     /// Run a worker.
     Worker(WorkerArgs),
+    /// Make bearer tokens for callers.
+    Token(TokenArgs),
     /// Bring a store's schema up to this program.
     Migrate(MigrateArgs),
     /// Bring a file of records into a job.

@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, Subcommand};
+use emend_scheduler::domain::caller::Role;
+
+use super::Security;
 
 /// `emend demo`.
 #[derive(Debug, Clone, Args)]
@@ -63,9 +66,48 @@ pub struct SchedulerArgs {
     /// Where to listen. Default: 127.0.0.1:7070.
     #[arg(long, value_name = "ADDRESS")]
     pub listen: Option<String>,
-    /// Listen on other addresses than loopback without TLS: anyone who reaches them can read and change records.
+    /// Listen on other addresses than loopback without TLS, or without asking who calls: anyone who reaches them can
+    /// read and change records.
     #[arg(long)]
     pub insecure: bool,
+}
+
+/// `emend token`.
+#[derive(Debug, Clone, Args)]
+pub struct TokenArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: TokenCommand,
+}
+
+/// What can be done about bearer tokens.
+#[derive(Debug, Clone, Subcommand)]
+pub enum TokenCommand {
+    /// Make a token: print it once, and the line that makes it known to schedulers.
+    #[command(after_help = "Example:\n  emend token new --role worker --name night-shift\n\n\
+                            Add the line to the file of scheduler.tokens; schedulers read it again within seconds. Put \
+                            the token alone into a file for --token-file, worker.token_file or EMEND_TOKEN_FILE. To \
+                            take it back, delete its line.")]
+    New(NewTokenArgs),
+}
+
+/// `emend token new`.
+#[derive(Debug, Clone, Args)]
+pub struct NewTokenArgs {
+    /// operator, worker, reader, monitor or scaler.
+    #[arg(long, value_name = "ROLE", value_parser = role)]
+    pub role: Role,
+    /// Whom it speaks for: 1 to 64 of the characters a-z 0-9 . _ -
+    #[arg(long, value_name = "NAME")]
+    pub name: String,
+    /// Print JSON, for programs.
+    #[arg(long)]
+    pub json: bool,
+}
+
+fn role(word: &str) -> Result<Role, String> {
+    let all = Role::ALL.map(Role::as_str).join(", ");
+    Role::parse(word).ok_or_else(|| format!("there are {all}"))
 }
 
 /// `emend worker`.
@@ -83,6 +125,9 @@ pub struct WorkerArgs {
     /// Print what was done as JSON when it stops.
     #[arg(long)]
     pub json: bool,
+    /// Certificates and token.
+    #[command(flatten)]
+    pub security: Security,
 }
 
 /// `emend migrate`.

@@ -9,8 +9,7 @@ use std::time::Duration;
 use anyhow::Result;
 use emend_proto::MAX_MESSAGE_BYTES;
 use emend_proto::v1::job_service_client::JobServiceClient;
-use emend_worker::endpoints::{Endpoints, RetryPolicy};
-use tonic::transport::Channel;
+use emend_worker::endpoints::{Credentials, EndpointError, Endpoints, Line, RetryPolicy};
 use tonic::{Response, Status};
 
 pub use failure::{explain, is_reason};
@@ -19,7 +18,7 @@ pub use patience::{Broken, Patience};
 use crate::exit::Usage;
 
 /// The generated client, over one connection.
-pub type Jobs = JobServiceClient<Channel>;
+pub type Jobs = JobServiceClient<Line>;
 
 /// How long one try may take before its outcome counts as unknown.
 const CALL_TIMEOUT: Duration = Duration::from_secs(30);
@@ -35,9 +34,16 @@ impl Client {
     /// For a person who waits for an answer: gives up after some seconds.
     ///
     /// # Errors
-    /// [`Usage`], when a URL cannot be used.
-    pub fn new(urls: &[String]) -> Result<Self> {
-        let endpoints = Endpoints::new(urls).map_err(|error| Usage::new(format!("--scheduler: {error}")))?;
+    /// [`Usage`], when a URL or a file of `credentials` cannot be used.
+    pub fn new(urls: &[String], credentials: Credentials) -> Result<Self> {
+        let endpoints = Endpoints::with(urls, credentials).map_err(|error| match error {
+            EndpointError::Missing | EndpointError::Invalid { .. } => {
+                Usage::new(format!("--scheduler: {error}"))
+            }
+            EndpointError::Credentials(_) | EndpointError::TokenInTheClear { .. } => {
+                Usage::new(error.to_string())
+            }
+        })?;
         Ok(Self { endpoints, policy: RetryPolicy::within(CALL_TIMEOUT, Duration::from_secs(10)) })
     }
 
@@ -57,7 +63,7 @@ impl Client {
         Q: Clone,
         A: Future<Output = Result<Response<T>, Status>>,
     {
-        let answer = self.endpoints.call(&self.policy, |channel| rpc(jobs(channel), request.clone()));
+        let answer = self.endpoints.call(&self.policy, |line| rpc(jobs(line), request.clone()));
         answer.await.map(Response::into_inner)
     }
 
@@ -72,8 +78,8 @@ impl Client {
     }
 }
 
-fn jobs(channel: Channel) -> Jobs {
-    JobServiceClient::new(channel)
+fn jobs(line: Line) -> Jobs {
+    JobServiceClient::new(line)
         .max_decoding_message_size(MAX_MESSAGE_BYTES)
         .max_encoding_message_size(MAX_MESSAGE_BYTES)
 }

@@ -11,6 +11,7 @@ mod record;
 mod rejects;
 mod scheduler;
 mod status;
+mod token;
 mod top;
 mod wait;
 mod watch;
@@ -42,6 +43,7 @@ pub async fn run(cli: Cli) -> Result<Exit> {
         Command::Generate(args) => generate::run(&args, common),
         Command::Scheduler(args) => scheduler::run(args, common).await,
         Command::Worker(args) => worker::run(args, common).await,
+        Command::Token(args) => token::run(args, common),
         Command::Migrate(args) => migrate::run(args, common).await,
         Command::Import(args) => import::run(args, common).await,
         Command::Status(args) => status::run(args, common).await,
@@ -72,7 +74,7 @@ fn settings(common: &Common, quiet: &str, flags: Vec<Flag>) -> Result<Settings> 
 /// A client of the schedulers that the command line names.
 fn client(remote: &Remote, common: &Common) -> Result<Client> {
     settings(common, "warn", Vec::new())?;
-    Client::new(&remote.scheduler)
+    Client::new(&remote.scheduler, remote.security.credentials())
 }
 
 /// Prints a value for a program.

@@ -26,10 +26,11 @@ pub(super) async fn run(args: SchedulerArgs, common: &Common) -> Result<Exit> {
         )
     })?;
     let address = listener.local_addr()?;
-    if !address.ip().is_loopback() {
-        tracing::warn!(%address, "listening without TLS, as --insecure asks: whoever reaches it can read and change records");
+    if !address.ip().is_loopback() && config.tls.certificate.is_none() {
+        tracing::warn!(%address, "listening without TLS, as --insecure asks: whoever is on the way can read and change records");
     }
-    tracing::info!(%address, store = %without_password(&config.store), "scheduler starts");
+    let tls = config.tls.certificate.is_some();
+    tracing::info!(%address, tls, store = %without_password(&config.store), "scheduler starts");
     let shutdown = CancellationToken::new();
     let served = emend_scheduler::serve(config, listener, shutdown.clone());
     until_stopped(&shutdown, Box::pin(async { served.await.map_err(anyhow::Error::from) })).await?;

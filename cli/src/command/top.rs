@@ -13,13 +13,13 @@ use crate::{pods, top};
 pub(super) async fn top(args: TopArgs, common: &Common) -> Result<Exit> {
     // A log line would tear the screen.
     settings(common, "off", Vec::new())?;
-    let client = Client::new(&args.remote.scheduler)?;
+    let client = Client::new(&args.remote.scheduler, args.remote.security.credentials())?;
     top::run(client, &args.remote.scheduler, args.interval).await
 }
 
 pub(super) async fn pod_cost(args: PodCostArgs, common: &Common) -> Result<Exit> {
     settings(common, "info", Vec::new())?;
-    let client = Client::new(&args.remote.scheduler)?.patient();
+    let client = Client::new(&args.remote.scheduler, args.remote.security.credentials())?.patient();
     let api = pods::Api::new(&args.api, args.account.as_deref(), &args.selector)?;
     let shutdown = CancellationToken::new();
     let work = pods::run(client, api, args.interval, shutdown.clone());

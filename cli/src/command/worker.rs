@@ -25,6 +25,16 @@ pub(super) async fn run(args: WorkerArgs, common: &Common) -> Result<Exit> {
         flags.push(("worker.schedulers", args.scheduler.into()));
     }
     flags.extend(args.slots.map(|slots| ("worker.slots", slots.into())));
+    let security = args.security;
+    let files = [
+        ("worker.tls.ca", security.ca),
+        ("worker.tls.certificate", security.certificate),
+        ("worker.tls.key", security.key),
+        ("worker.token_file", security.token_file),
+    ];
+    for (setting, path) in files {
+        flags.extend(path.map(|path| (setting, path.display().to_string().into())));
+    }
     let config = settings(common, "info", flags)?.worker;
     let shutdown = CancellationToken::new();
     let work = emend_worker::run(config, pack::all(), shutdown.clone());

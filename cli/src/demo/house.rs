@@ -2,6 +2,7 @@
 
 use anyhow::{Context as _, Error, Result, anyhow};
 use emend_worker::WorkerConfig;
+use emend_worker::endpoints::Credentials;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -51,7 +52,7 @@ impl House {
             let working = emend_worker::run(config, pack::all(), stop_workers.clone());
             workers.spawn(async { working.await.map(drop).map_err(Error::from) });
         }
-        let client = Client::new(&[url])?;
+        let client = Client::new(&[url], Credentials::default())?;
         Ok(Self { client, workers, scheduler, stop_workers, stop_scheduler, _store: folder })
     }
 

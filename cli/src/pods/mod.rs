@@ -68,7 +68,9 @@ fn changes(pods: &[Pod], workers: &[WorkerStatus]) -> Vec<(String, u32)> {
     let mut left: HashMap<&str, u64> = HashMap::new();
     for worker in workers {
         // A worker's id is its host's name, which is the pod's, and a part that is new at each start.
-        let pod = worker.worker_id.rsplit_once('-').map_or(worker.worker_id.as_str(), |(pod, _)| pod);
+        // A worker that has shown who it is has its caller's name before its own.
+        let own = worker.worker_id.rsplit_once('/').map_or(worker.worker_id.as_str(), |(_, own)| own);
+        let pod = own.rsplit_once('-').map_or(own, |(pod, _)| pod);
         *left.entry(pod).or_default() += worker.records.saturating_sub(worker.progress);
     }
     let wanted = |pod: &Pod| level(left.get(pod.name.as_str()).copied().unwrap_or(0));
@@ -94,7 +96,8 @@ mod tests {
             ..WorkerStatus::default()
         };
         let pod = |name: &str, cost| Pod { name: name.into(), cost };
-        let workers = [worker("w-1-aa", 500, 0), worker("w-2-bb", 1000, 1000), worker("w-3-cc", 600, 200)];
+        let workers =
+            [worker("w-1-aa", 500, 0), worker("w-2-bb", 1000, 1000), worker("night/w-3-cc", 600, 200)];
         let pods = [pod("w-1", 0), pod("w-2", 4), pod("w-3", 9), pod("idle", 0), pod("was-busy", 3)];
         let expected = [("w-1", 9), ("w-2", 0), ("was-busy", 0)].map(|(pod, cost)| (pod.to_owned(), cost));
         assert_eq!(changes(&pods, &workers), expected);

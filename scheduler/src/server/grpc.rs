@@ -8,9 +8,20 @@ use tonic::transport::server::Router;
 use tonic_health::ServingStatus;
 use tonic_health::pb::health_server::{Health, HealthServer};
 use tonic_health::server::HealthReporter;
+use tower::layer::util::{Identity, Stack};
 
 use super::ServeError;
+use super::gate::Gate;
 use crate::service::App;
+
+/// What describes every service on the port. The policy's table is checked against it, so a service that is added
+/// below has its descriptors here.
+pub(super) const DESCRIPTOR_SETS: &[&[u8]] = &[
+    DESCRIPTORS,
+    tonic_health::pb::FILE_DESCRIPTOR_SET,
+    tonic_reflection::pb::v1::FILE_DESCRIPTOR_SET,
+    tonic_reflection::pb::v1alpha::FILE_DESCRIPTOR_SET,
+];
 
 /// Health that says SERVING for every service, and the handle to say otherwise.
 pub(super) async fn health() -> (HealthReporter, HealthServer<impl Health>) {
@@ -28,22 +39,29 @@ pub(super) async fn say_not_serving(health: &HealthReporter) {
     health.set_not_serving::<WorkServiceServer<App>>().await;
 }
 
-/// All services, on `server`.
-pub(super) fn router<L: Clone>(
+/// All services, on `server`, behind the gate.
+pub(super) fn router(
     app: &App,
-    mut server: Server<L>,
+    server: Server,
+    gate: Gate,
     health: HealthServer<impl Health>,
-) -> Result<Router<L>, ServeError> {
+) -> Result<Router<Stack<Gate, Identity>>, ServeError> {
     let reflection = || {
-        tonic_reflection::server::Builder::configure()
-            .register_encoded_file_descriptor_set(DESCRIPTORS)
-            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        let builder = tonic_reflection::server::Builder::configure();
+        DESCRIPTOR_SETS
+            .iter()
+            .fold(builder, |builder, set| builder.register_encoded_file_descriptor_set(set))
+            // It would describe itself once more.
+            .include_reflection_service(false)
     };
     let unfit = |error: tonic_reflection::server::Error| ServeError::Transport(error.to_string());
-    let router = server
-        .add_service(health)
-        .add_service(reflection().build_v1().map_err(unfit)?)
-        .add_service(reflection().build_v1alpha().map_err(unfit)?)
+    let mut router = server.layer(gate).add_service(health);
+    if app.config.reflection {
+        router = router
+            .add_service(reflection().build_v1().map_err(unfit)?)
+            .add_service(reflection().build_v1alpha().map_err(unfit)?);
+    }
+    let router = router
         .add_service(
             JobServiceServer::new(app.clone())
                 .max_decoding_message_size(MAX_MESSAGE_BYTES)

@@ -1,14 +1,28 @@
 //! A scheduler from start to stop.
 
+mod accept;
+mod bearer;
+mod connection;
+mod gate;
 mod grpc;
 mod limits;
+mod policy;
+mod tls;
+mod watch;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tonic::transport::server::TcpIncoming;
+
+pub use bearer::NewToken;
+
+use accept::Incoming;
+use gate::Gate;
+use tls::Tls;
+use watch::keep_current;
 
 use crate::clock::Clock;
 use crate::config::Config;
@@ -51,7 +65,10 @@ pub async fn serve(
     let tasks = TaskTracker::new();
     let stop_loops = CancellationToken::new();
     loops::start(&app, &tasks, &stop_loops);
-    let served = serve_app(&app, listener, shutdown, grace).await;
+    let served = match Wire::open(&app, &tasks, &stop_loops) {
+        Ok(wire) => serve_app(&app, listener, wire, shutdown, grace).await,
+        Err(said) => Err(ServeError::Config(said)),
+    };
     stop_loops.cancel();
     tasks.close();
     tasks.wait().await;
@@ -61,14 +78,48 @@ pub async fn serve(
     served
 }
 
+/// What stands between the network and the services.
+struct Wire {
+    tls: Option<Arc<Tls>>,
+    gate: Gate,
+}
+
+impl Wire {
+    /// Reads certificates and tokens, and keeps them current until `stop`.
+    fn open(app: &App, tasks: &TaskTracker, stop: &CancellationToken) -> Result<Self, String> {
+        let config = &app.config;
+        let (gate, token_file) = Gate::read(config)?;
+        if config.tokens.is_some() {
+            let (gate, clock, stop) = (gate.clone(), app.clock.clone(), stop.clone());
+            tasks.spawn(async move { keep_current(&gate, token_file, &clock, &stop).await });
+        }
+        let tls = if config.tls.certificate.is_some() {
+            let (tls, files) = Tls::read(&config.tls, config.tokens.is_some(), app.clock.now())?;
+            let tls = Arc::new(tls);
+            let (kept, clock, stop) = (tls.clone(), app.clock.clone(), stop.clone());
+            tasks.spawn(async move { keep_current(&*kept, files, &clock, &stop).await });
+            Some(tls)
+        } else {
+            None
+        };
+        if gate.is_open() {
+            tracing::warn!(
+                "every caller is operator and worker: neither scheduler.tls.client_ca nor scheduler.tokens is set"
+            );
+        }
+        Ok(Self { tls, gate })
+    }
+}
+
 async fn serve_app(
     app: &App,
     listener: TcpListener,
+    wire: Wire,
     shutdown: CancellationToken,
     grace: Duration,
 ) -> Result<(), ServeError> {
     let (health, health_service) = grpc::health().await;
-    let router = grpc::router(app, limits::server(), health_service)?;
+    let router = grpc::router(app, limits::server(), wire.gate, health_service)?;
     let stopping = app.stopping.clone();
     let asked = shutdown.clone();
     let stop = async move {
@@ -77,7 +128,7 @@ async fn serve_app(
         grpc::say_not_serving(&health).await;
         stopping.cancel();
     };
-    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+    let incoming = Incoming::new(listener, wire.tls).stream();
     let served = router.serve_with_incoming_shutdown(incoming, stop);
     // A silent client would keep a graceful stop waiting for ever.
     let too_late = async {

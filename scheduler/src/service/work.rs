@@ -9,6 +9,7 @@ use tonic::{Request, Response, Status};
 
 use super::{App, compute, status};
 use crate::domain::beat::Beat;
+use crate::domain::caller::Caller;
 use crate::domain::lease::{HandBack, LeaseRef, Leased, Refusal, Token};
 use crate::domain::results::Results;
 use crate::ids;
@@ -28,8 +29,8 @@ impl WorkService for App {
         request: Request<v1::LeaseUnitsRequest>,
     ) -> Result<Response<v1::LeaseUnitsResponse>, Status> {
         let patience = patience(request.metadata());
-        let request = request.into_inner();
-        check_worker(&request.worker_id)?;
+        let worker_id = worker_id(&request, &request.get_ref().worker_id)?;
+        let request = v1::LeaseUnitsRequest { worker_id, ..request.into_inner() };
         if request.request_id.is_empty() || request.request_id.len() > 128 {
             return Err(status::invalid(
                 "request_id",
@@ -50,8 +51,8 @@ impl WorkService for App {
         &self,
         request: Request<v1::HeartbeatRequest>,
     ) -> Result<Response<v1::HeartbeatResponse>, Status> {
+        worker_id(&request, &request.get_ref().worker_id)?;
         let request = request.into_inner();
-        check_worker(&request.worker_id)?;
         let beats = request.beats.into_iter().map(read_beat).collect::<Result<Vec<_>, _>>()?;
         let ids: Vec<_> = beats.iter().map(|beat| beat.lease.unit_id).collect();
         let ttl = self.config.lease_ttl();
@@ -71,14 +72,14 @@ impl WorkService for App {
         &self,
         request: Request<v1::CommitUnitsRequest>,
     ) -> Result<Response<v1::CommitUnitsResponse>, Status> {
+        let worker_id = worker_id(&request, &request.get_ref().worker_id)?;
         let request = request.into_inner();
-        check_worker(&request.worker_id)?;
         check_count("commits", request.commits.len())?;
         let commits =
             compute(move || request.commits.into_iter().map(read_commit).collect::<Result<Vec<_>, _>>())
                 .await??;
         let ids: Vec<_> = commits.iter().map(|commit| commit.lease.unit_id).collect();
-        let outcomes = self.store.commit(request.worker_id, commits, self.clock.now()).await;
+        let outcomes = self.store.commit(worker_id, commits, self.clock.now()).await;
         let outcomes = outcomes.map_err(status::from_store)?;
         if outcomes.iter().any(|outcome| matches!(outcome, Outcome::Refused(Refusal::ResultsDoNotFit(_)))) {
             self.ready.ring();
@@ -91,8 +92,8 @@ impl WorkService for App {
         &self,
         request: Request<v1::ReleaseUnitsRequest>,
     ) -> Result<Response<v1::ReleaseUnitsResponse>, Status> {
+        worker_id(&request, &request.get_ref().worker_id)?;
         let request = request.into_inner();
-        check_worker(&request.worker_id)?;
         let leases =
             request.leases.into_iter().map(|lease| Ok((read_lease(Some(lease))?, HandBack::Release)));
         let outcomes = self.hand_back(leases.collect::<Result<_, Status>>()?).await?;
@@ -103,14 +104,14 @@ impl WorkService for App {
         &self,
         request: Request<v1::FailUnitsRequest>,
     ) -> Result<Response<v1::FailUnitsResponse>, Status> {
+        let worker_id = worker_id(&request, &request.get_ref().worker_id)?;
         let request = request.into_inner();
-        check_worker(&request.worker_id)?;
         let mut failures = Vec::with_capacity(request.failures.len());
         for failure in request.failures {
             let lease = read_lease(failure.lease)?;
             check_category(&failure.category)?;
             tracing::warn!(
-                unit_id = lease.unit_id, epoch = lease.epoch, worker_id = %request.worker_id,
+                unit_id = lease.unit_id, epoch = lease.epoch, %worker_id,
                 category = %failure.category, retryable = failure.retryable, "a worker failed a unit"
             );
             failures.push((lease, HandBack::Fail { retryable: failure.retryable }));
@@ -207,11 +208,13 @@ fn may_hold(slots: u32) -> u32 {
     slots.saturating_add(1).saturating_mul(2)
 }
 
-fn check_worker(worker_id: &str) -> Result<(), Status> {
-    if (1..=128).contains(&worker_id.len()) {
-        return Ok(());
+/// The worker's id as it is stored: with its caller's name before it, so that nobody passes for another one's.
+fn worker_id<T>(request: &Request<T>, given: &str) -> Result<String, Status> {
+    if !(1..=128).contains(&given.len()) {
+        return Err(status::invalid("worker_id", "must be 1 to 128 bytes, new at every start of a worker"));
     }
-    Err(status::invalid("worker_id", "must be 1 to 128 bytes, new at every start of a worker"))
+    let caller = request.extensions().get::<Caller>();
+    Ok(caller.map_or_else(|| given.to_owned(), |caller| caller.worker_id(given)))
 }
 
 fn check_count(field: &str, count: usize) -> Result<(), Status> {

@@ -69,7 +69,8 @@ impl Fault {
             Self::Refused(_) | Self::Unknown(_) => "no scheduler can be reached",
         };
         let times = if tries == 1 { "once".to_owned() } else { format!("{tries} times in {elapsed:.1?}") };
-        let message = format!("{what}: tried {} {times}; {last} said last: {reason}", tried.join(", "));
+        let hint = hint(last, &reason).map(|hint| format!(" ({hint})")).unwrap_or_default();
+        let message = format!("{what}: tried {} {times}; {last} said last: {reason}{hint}", tried.join(", "));
         match self {
             Self::Busy { status, .. } => {
                 let details = status.details().to_vec().into();
@@ -78,6 +79,35 @@ impl Fault {
             Self::Refused(_) | Self::Unknown(_) => Status::unavailable(message),
         }
     }
+}
+
+/// What TLS says when it fails, and what to do about it. Both sides' words are those of rustls.
+const HINTS: [(&str, &str); 7] = [
+    ("UnknownIssuer", "its authority is not trusted here: give its CA by --ca, EMEND_CA or worker.tls.ca"),
+    ("not valid for name", "call it by a name of its certificate, or have this name put there"),
+    ("certificate expired", "the scheduler's certificate has ended: have a new one put there"),
+    (
+        "CertificateRequired",
+        "it asks who calls: give --certificate and --key, EMEND_CERTIFICATE and EMEND_KEY, or worker.tls.certificate \
+         and worker.tls.key",
+    ),
+    ("CertificateExpired", "the client certificate has ended: get a new one"),
+    (
+        "UnknownCA",
+        "the scheduler does not trust the authority of the client certificate: see scheduler.tls.client_ca",
+    ),
+    ("fatal alert", "the scheduler does not take the client certificate"),
+];
+
+/// What a person may do about a connection that failed for this reason.
+fn hint(url: &str, reason: &str) -> Option<&'static str> {
+    let known = HINTS.iter().find(|(words, _)| reason.contains(words)).map(|(_, hint)| *hint);
+    let hung_up = || {
+        let hung_up =
+            ["connection closed", "reset", "broken pipe"].iter().any(|words| reason.contains(words));
+        (url.starts_with("http:") && hung_up).then_some("it may have TLS: write https://")
+    };
+    known.or_else(hung_up)
 }
 
 /// The text of the innermost error.

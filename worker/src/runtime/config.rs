@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::WorkerError;
 use super::span;
-use crate::endpoints::{EndpointError, Endpoints};
+use crate::endpoints::{Credentials, EndpointError, Endpoints, TlsFiles};
 
 /// Far more than any machine works on at once; a typing error above it would fill the memory.
 const MAX_SLOTS: usize = 10_000;
@@ -19,8 +19,10 @@ const MAX_SLOTS: usize = 10_000;
 pub struct WorkerConfig {
     /// The schedulers' URLs, tried in turn. Default: `http://127.0.0.1:7070` alone.
     pub schedulers: Vec<String>,
-    /// A PEM file with the authorities that schedulers on `https` are trusted by. Default: the system's.
-    pub ca_file: Option<PathBuf>,
+    /// Certificates, for schedulers on `https`.
+    pub tls: TlsFiles,
+    /// A file that holds a bearer token alone, for schedulers that ask for one.
+    pub token_file: Option<PathBuf>,
     /// Units to have in work at once; one more waits so that none of them idles. 0, the default: one for each core.
     pub slots: usize,
     /// Threads that validate, at most as many as slots. 0, the default: one for each core.
@@ -44,7 +46,8 @@ impl Default for WorkerConfig {
     fn default() -> Self {
         Self {
             schedulers: vec!["http://127.0.0.1:7070".to_owned()],
-            ca_file: None,
+            tls: TlsFiles::default(),
+            token_file: None,
             slots: 0,
             threads: 0,
             grace: Duration::from_secs(25),
@@ -80,13 +83,8 @@ impl WorkerConfig {
 
     /// The schedulers to talk to.
     pub(crate) fn endpoints(&self) -> Result<Endpoints, WorkerError> {
-        let Some(file) = &self.ca_file else { return Ok(Endpoints::new(&self.schedulers)?) };
-        let pem = std::fs::read(file).map_err(|error| {
-            WorkerError::Config(format!("cannot read ca_file {}: {error}", file.display()))
-        })?;
-        let authority = tonic::transport::Certificate::from_pem(pem);
-        let tls = tonic::transport::ClientTlsConfig::new().ca_certificate(authority);
-        Ok(Endpoints::with_tls(&self.schedulers, &tls)?)
+        let credentials = Credentials { tls: self.tls.clone(), token_file: self.token_file.clone() };
+        Ok(Endpoints::with(&self.schedulers, credentials)?)
     }
 }
 

@@ -9,10 +9,9 @@ use emend_proto::v1::{
     LeaseUnitsRequest, LeaseUnitsResponse, Refusal, ReleaseUnitsRequest, UnitCommit, UnitFailure,
 };
 use tokio::time::Instant;
-use tonic::transport::Channel;
 use tonic::{Code, Request, Status};
 
-use crate::endpoints::{Endpoints, RetryPolicy};
+use crate::endpoints::{Endpoints, Line, RetryPolicy};
 
 /// What a commit may take before its outcome counts as unknown: a store may be slow without being gone.
 const COMMIT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -129,8 +128,8 @@ pub(crate) fn is_loss(refusal: &Refusal) -> bool {
     matches!(refusal.reason.as_str(), "LEASE_LOST" | "SUPERSEDED" | "JOB_CANCELLED")
 }
 
-fn client(channel: Channel) -> WorkServiceClient<Channel> {
-    WorkServiceClient::new(channel)
+fn client(line: Line) -> WorkServiceClient<Line> {
+    WorkServiceClient::new(line)
         .max_decoding_message_size(MAX_MESSAGE_BYTES)
         .max_encoding_message_size(MAX_MESSAGE_BYTES)
 }

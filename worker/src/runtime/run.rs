@@ -41,7 +41,7 @@ pub async fn run(
     run_on(endpoints, config, validators, shutdown).await
 }
 
-/// As [`run`], with endpoints of the caller's making; `config.schedulers` and `config.ca_file` are not looked at.
+/// As [`run`], with endpoints of the caller's making; `config.schedulers` and its certificates and token are not looked at.
 ///
 /// # Errors
 /// As [`run`].

@@ -1,0 +1,170 @@
+//! Who may call what: the one table. What does not stand in it nobody may call.
+
+use crate::domain::caller::Role::{Monitor, Operator, Reader, Scaler, Worker};
+use crate::domain::caller::{Role, Roles};
+
+/// Who may call a method.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rule {
+    /// Everybody, without a name.
+    Open,
+    /// Every caller that has a role.
+    AnyRole,
+    /// Callers in one of these roles.
+    Only(Roles),
+}
+
+impl Rule {
+    /// Whether callers in these roles may.
+    pub(super) fn lets(self, roles: Roles) -> bool {
+        match self {
+            Self::Open => true,
+            Self::AnyRole => !roles.is_empty(),
+            Self::Only(allowed) => allowed.meet(roles),
+        }
+    }
+}
+
+const fn only(roles: &[Role]) -> Rule {
+    Rule::Only(Roles::of(roles))
+}
+
+/// Changes jobs or brings records in.
+const STEER: Rule = only(&[Operator]);
+/// Shows records: a person's data.
+const READ: Rule = only(&[Operator, Reader]);
+/// Shows counts and states.
+const WATCH: Rule = only(&[Operator, Reader, Monitor]);
+/// Takes and settles units: sees records, changes verdicts.
+const WORK: Rule = only(&[Worker]);
+/// Asks for how many workers there is work.
+const SCALE: Rule = only(&[Operator, Monitor, Scaler]);
+
+/// Service, method, rule.
+pub(super) const TABLE: &[(&str, &str, Rule)] = &[
+    ("emend.v1.JobService", "CreateJob", STEER),
+    ("emend.v1.JobService", "ImportRecords", STEER),
+    ("emend.v1.JobService", "SealJob", STEER),
+    ("emend.v1.JobService", "UpdateJob", STEER),
+    ("emend.v1.JobService", "PauseJob", STEER),
+    ("emend.v1.JobService", "ResumeJob", STEER),
+    ("emend.v1.JobService", "CancelJob", STEER),
+    ("emend.v1.JobService", "DeleteJob", STEER),
+    ("emend.v1.JobService", "RetryUnits", STEER),
+    ("emend.v1.JobService", "ListRejects", READ),
+    ("emend.v1.JobService", "ExportRecords", READ),
+    ("emend.v1.JobService", "GetRecord", READ),
+    ("emend.v1.JobService", "ListRecords", READ),
+    ("emend.v1.JobService", "GetJob", WATCH),
+    ("emend.v1.JobService", "ListJobs", WATCH),
+    ("emend.v1.JobService", "WatchJob", WATCH),
+    ("emend.v1.JobService", "ListUnits", WATCH),
+    ("emend.v1.JobService", "ListWorkers", WATCH),
+    ("emend.v1.WorkService", "LeaseUnits", WORK),
+    ("emend.v1.WorkService", "Heartbeat", WORK),
+    ("emend.v1.WorkService", "CommitUnits", WORK),
+    ("emend.v1.WorkService", "ReleaseUnits", WORK),
+    ("emend.v1.WorkService", "FailUnits", WORK),
+    ("externalscaler.ExternalScaler", "IsActive", SCALE),
+    ("externalscaler.ExternalScaler", "StreamIsActive", SCALE),
+    ("externalscaler.ExternalScaler", "GetMetricSpec", SCALE),
+    ("externalscaler.ExternalScaler", "GetMetrics", SCALE),
+    ("grpc.health.v1.Health", "Check", Rule::Open),
+    ("grpc.health.v1.Health", "List", Rule::Open),
+    ("grpc.health.v1.Health", "Watch", Rule::Open),
+    ("grpc.reflection.v1.ServerReflection", "ServerReflectionInfo", Rule::AnyRole),
+    ("grpc.reflection.v1alpha.ServerReflection", "ServerReflectionInfo", Rule::AnyRole),
+];
+
+/// The rule for an HTTP/2 path such as `/emend.v1.JobService/GetJob`; none for what nobody may call.
+pub(super) fn rule(path: &str) -> Option<Rule> {
+    let (service, method) = path.strip_prefix('/')?.split_once('/')?;
+    TABLE.iter().find(|(s, m, _)| (*s, *m) == (service, method)).map(|&(_, _, rule)| rule)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
+    use prost::Message as _;
+    use prost_types::FileDescriptorSet;
+
+    use super::*;
+    use crate::server::grpc;
+
+    /// Every method that reflection knows of, and so every method of every service on the port.
+    fn methods() -> Vec<(String, String)> {
+        let mut found = Vec::new();
+        for set in grpc::DESCRIPTOR_SETS {
+            for file in FileDescriptorSet::decode(*set).unwrap().file {
+                for service in &file.service {
+                    let name = format!("{}.{}", file.package(), service.name());
+                    found
+                        .extend(service.method.iter().map(|method| (name.clone(), method.name().to_owned())));
+                }
+            }
+        }
+        found
+    }
+
+    #[test]
+    fn every_method_of_every_service_has_a_rule() {
+        let methods = methods();
+        assert!(methods.len() > 20, "{methods:?}");
+        for (service, method) in methods {
+            let path = format!("/{service}/{method}");
+            assert!(rule(&path).is_some(), "{path} stands in no row of the table: nobody may call it");
+        }
+    }
+
+    #[test]
+    fn what_is_not_in_the_table_is_nobodys() {
+        for path in ["", "/", "/x/y", "emend.v1.JobService/GetJob", "/emend.v1.JobService/GetJob/", "//"] {
+            assert_eq!(rule(path), None, "{path}");
+        }
+        let rows: BTreeSet<_> = TABLE.iter().map(|(service, method, _)| (service, method)).collect();
+        assert_eq!(rows.len(), TABLE.len(), "a row stands twice");
+    }
+
+    #[test]
+    fn each_role_may_do_its_own_and_no_more() {
+        let may = |role, path: &str| rule(path).unwrap().lets(Roles::of(&[role]));
+        for (role, paths) in [
+            (Operator, &["JobService/CreateJob", "JobService/GetRecord", "JobService/GetJob"][..]),
+            (Worker, &["WorkService/LeaseUnits", "WorkService/CommitUnits"]),
+            (Reader, &["JobService/GetRecord", "JobService/GetJob", "JobService/ExportRecords"]),
+            (Monitor, &["JobService/GetJob", "JobService/ListUnits"]),
+        ] {
+            for path in paths {
+                assert!(may(role, &format!("/emend.v1.{path}")), "{role} may not call {path}");
+            }
+        }
+        for (service, method, rule) in TABLE {
+            let changes = *rule == STEER || *rule == WORK;
+            for role in [Reader, Monitor, Scaler] {
+                assert!(!changes || !rule.lets(Roles::of(&[role])), "{role} may call {service}/{method}");
+            }
+            let job = service.ends_with("JobService");
+            assert!(!job || !rule.lets(Roles::of(&[Worker])), "a worker may call {service}/{method}");
+            assert!(*rule == Rule::Open || !rule.lets(Roles::default()), "{service}/{method} is open");
+        }
+    }
+
+    /// Rows as they stand in the docs; printed when they differ, to be put there.
+    #[test]
+    fn the_docs_show_this_table() {
+        let mut expected = String::from("| service | method | who |\n|---|---|---|\n");
+        for (service, method, rule) in TABLE {
+            let who = match rule {
+                Rule::Open => "everybody".to_owned(),
+                Rule::AnyRole => "every role".to_owned(),
+                Rule::Only(roles) => roles.to_string(),
+            };
+            expected.push_str(&format!("| {service} | {method} | {who} |\n"));
+        }
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("docs/SECURITY.md");
+        let docs = std::fs::read_to_string(path).unwrap();
+        assert!(docs.contains(&expected), "docs/SECURITY.md should hold:\n\n{expected}");
+    }
+}
