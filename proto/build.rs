@@ -5,8 +5,14 @@ use std::path::PathBuf;
 use prost::Message as _;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let files = ["emend/v1/record.proto", "emend/v1/work.proto", "emend/v1/job.proto"];
+    let files = [
+        "emend/v1/record.proto",
+        "emend/v1/work.proto",
+        "emend/v1/job.proto",
+        "externalscaler/externalscaler.proto",
+    ];
     println!("cargo:rerun-if-changed=emend");
+    println!("cargo:rerun-if-changed=externalscaler");
     let mut compiler = protox::Compiler::new(["."])?;
     compiler.include_imports(true).open_files(files)?;
     let out = PathBuf::from(std::env::var("OUT_DIR")?);

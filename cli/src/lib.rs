@@ -13,6 +13,7 @@ pub mod lifecycle;
 pub mod logs;
 pub mod pack;
 pub mod pods;
+mod probes;
 pub mod report;
 pub mod settings;
 pub mod term;

@@ -1,4 +1,4 @@
-//! The wire contract of Emend: the generated gRPC code of `emend.v1`, and the block format.
+//! The wire contract of Emend: the generated gRPC code of `emend.v1` and of KEDA's scalers, and the block format.
 
 mod block;
 
@@ -13,7 +13,13 @@ pub mod v1 {
     tonic::include_proto!("emend.v1");
 }
 
-/// The descriptors of `emend.v1` and all it imports, for reflection.
+/// KEDA's protocol for scalers of others. The comments are those of the proto.
+#[allow(missing_docs, unreachable_pub, clippy::all, clippy::pedantic)]
+pub mod externalscaler {
+    tonic::include_proto!("externalscaler");
+}
+
+/// The descriptors of `emend.v1`, of `externalscaler`, and all they import, for reflection.
 pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/emend.bin"));
 
 /// No message is larger, in either direction: a unit's block and its results, with room for the rest.

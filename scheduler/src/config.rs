@@ -32,6 +32,35 @@ pub struct Config {
     pub retention_days: u32,
     /// How long calls may take to finish when the scheduler stops.
     pub grace: f64,
+    /// Where `/livez`, `/readyz` and `/metrics` are served over plain HTTP; nowhere unless given.
+    pub probes: Option<SocketAddr>,
+    /// How long work goes on as before once the scheduler is asked to stop and says that it is not ready: whoever
+    /// sends calls its way needs that long to hear of it. 0 to 300.
+    pub drain_delay: f64,
+    /// What autoscalers are told.
+    pub scaler: Scaler,
+}
+
+/// What autoscalers are told.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Scaler {
+    /// Records that one worker settles in a second, until a rate has been seen. Above 0, at most 1,000,000,000.
+    pub records_per_second: f64,
+    /// In how many seconds a job without a deadline shall be done, 1 to 31,536,000.
+    pub drain: f64,
+}
+
+impl Default for Scaler {
+    fn default() -> Self {
+        Self { records_per_second: 10_000.0, drain: 600.0 }
+    }
+}
+
+impl Scaler {
+    pub(crate) fn drain(self) -> Duration {
+        Duration::from_secs_f64(self.drain)
+    }
 }
 
 /// TLS: PEM files, read again when they change.
@@ -61,6 +90,9 @@ impl Default for Config {
             poll: 0.5,
             retention_days: 30,
             grace: 10.0,
+            probes: None,
+            drain_delay: 0.0,
+            scaler: Scaler::default(),
         }
     }
 }
@@ -82,6 +114,14 @@ impl Config {
         within("lease_ttl", self.lease_ttl, 0.05, 3600.0)?;
         within("poll", self.poll, 0.01, 60.0)?;
         within("grace", self.grace, 0.0, 3600.0)?;
+        within("drain_delay", self.drain_delay, 0.0, 300.0)?;
+        within("scaler.drain", self.scaler.drain, 1.0, 31_536_000.0)?;
+        let rate = self.scaler.records_per_second;
+        if !(rate > 0.0 && rate <= 1e9) {
+            return Err(format!(
+                "scheduler.scaler.records_per_second is {rate}: give what one worker settles in a second, above 0"
+            ));
+        }
         if self.connections < 2 {
             return Err(format!("scheduler.connections is {}: give at least 2", self.connections));
         }
@@ -136,6 +176,10 @@ impl Config {
         Duration::from_secs_f64(self.grace)
     }
 
+    pub(crate) fn drain_delay(&self) -> Duration {
+        Duration::from_secs_f64(self.drain_delay)
+    }
+
     pub(crate) fn retention(&self) -> Option<Duration> {
         let day = Duration::from_secs(24 * 60 * 60);
         (self.retention_days > 0).then(|| day * self.retention_days)
@@ -156,6 +200,9 @@ mod tests {
         };
         assert!(wrong(|config| config.lease_ttl = 0.0).contains("lease_ttl"));
         assert!(wrong(|config| config.poll = f64::NAN).contains("poll"));
+        assert!(wrong(|config| config.drain_delay = -1.0).contains("drain_delay"));
+        assert!(wrong(|config| config.scaler.drain = 0.0).contains("scaler.drain"));
+        assert!(wrong(|config| config.scaler.records_per_second = 0.0).contains("records_per_second"));
         assert!(wrong(|config| config.listen = ([0, 0, 0, 0], 7070).into()).contains("--insecure"));
     }
 

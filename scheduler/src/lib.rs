@@ -10,9 +10,13 @@ mod config;
 pub mod domain;
 mod ids;
 mod loops;
+mod meters;
+mod pulse;
 mod server;
 mod service;
 pub mod store;
+mod vitals;
 
-pub use config::{Config, TlsConfig};
-pub use server::{NewToken, ServeError, serve};
+pub use config::{Config, Scaler, TlsConfig};
+pub use server::{NewToken, ServeError, serve, serve_with};
+pub use vitals::{NotReady, Snapshot, Vitals};

@@ -5,6 +5,7 @@ pub mod bench;
 pub mod benchmark;
 pub mod database;
 pub mod postgres;
+pub mod probes;
 pub mod process;
 pub mod proxy;
 pub mod records;

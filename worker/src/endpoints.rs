@@ -17,6 +17,8 @@ use tonic::Status;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Channel, ClientTlsConfig, Endpoint};
 
+use crate::runtime::meters;
+
 use budget::Budget;
 pub use credentials::{Bearer, Credentials, TlsFiles};
 use fault::Fault;
@@ -261,6 +263,7 @@ impl Endpoints {
                 return Err(fault.give_up(&self.shared.urls, turn, tries, begin.elapsed()));
             }
             tracing::debug!(url = self.url(turn), ?wait, reason = fault.reason(), "trying again");
+            meters::retried();
             tokio::time::sleep(wait).await;
         }
     }

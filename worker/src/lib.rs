@@ -67,5 +67,5 @@ mod runtime;
 mod sdk;
 
 #[cfg(feature = "runtime")]
-pub use runtime::{WorkerConfig, WorkerError, WorkerReport, run, run_on};
+pub use runtime::{NotReady, Vitals, WorkerConfig, WorkerError, WorkerReport, run, run_on, run_with};
 pub use sdk::{Change, Field, Finding, JobContext, Manifest, Outcome, Record, RecordError, Validator};

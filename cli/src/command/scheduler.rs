@@ -1,6 +1,7 @@
 //! `emend scheduler`.
 
 use anyhow::{Result, anyhow};
+use emend_scheduler::Vitals;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -8,6 +9,7 @@ use super::settings;
 use crate::args::{Common, SchedulerArgs};
 use crate::exit::{Exit, Usage};
 use crate::lifecycle::until_stopped;
+use crate::probes;
 use crate::settings::Flag;
 
 pub(super) async fn run(args: SchedulerArgs, common: &Common) -> Result<Exit> {
@@ -31,8 +33,9 @@ pub(super) async fn run(args: SchedulerArgs, common: &Common) -> Result<Exit> {
     }
     let tls = config.tls.certificate.is_some();
     tracing::info!(%address, tls, store = %without_password(&config.store), "scheduler starts");
-    let shutdown = CancellationToken::new();
-    let served = emend_scheduler::serve(config, listener, shutdown.clone());
+    let (shutdown, vitals) = (CancellationToken::new(), Vitals::default());
+    let _probes = probes::serve(config.probes, "scheduler.probes", vitals.clone()).await?;
+    let served = emend_scheduler::serve_with(config, listener, shutdown.clone(), &vitals);
     until_stopped(&shutdown, Box::pin(async { served.await.map_err(anyhow::Error::from) })).await?;
     tracing::info!("scheduler stopped");
     Ok(Exit::Done)

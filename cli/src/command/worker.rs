@@ -1,15 +1,15 @@
 //! `emend worker`.
 
 use anyhow::Result;
-use emend_worker::WorkerError;
+use emend_worker::{Vitals, WorkerError};
 use tokio_util::sync::CancellationToken;
 
 use super::{print_json, settings};
 use crate::args::{Common, WorkerArgs};
 use crate::exit::{Exit, Usage};
 use crate::lifecycle::until_stopped;
-use crate::pack;
 use crate::settings::Flag;
+use crate::{pack, probes};
 
 /// What cannot work is a matter of usage.
 fn fault(error: WorkerError) -> anyhow::Error {
@@ -36,8 +36,9 @@ pub(super) async fn run(args: WorkerArgs, common: &Common) -> Result<Exit> {
         flags.extend(path.map(|path| (setting, path.display().to_string().into())));
     }
     let config = settings(common, "info", flags)?.worker;
-    let shutdown = CancellationToken::new();
-    let work = emend_worker::run(config, pack::all(), shutdown.clone());
+    let (shutdown, vitals) = (CancellationToken::new(), Vitals::default());
+    let _probes = probes::serve(config.probes, "worker.probes", vitals.clone()).await?;
+    let work = emend_worker::run_with(config, pack::all(), shutdown.clone(), &vitals);
     let report = until_stopped(&shutdown, async { work.await.map_err(fault) }).await?;
     tracing::info!(units = report.units, records = report.records, lost = report.lost, "worker stopped");
     if args.json {

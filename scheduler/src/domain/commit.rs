@@ -1,7 +1,7 @@
 //! Whether a commit is applied.
 
 use super::lease::{LeaseRef, Refusal, check_newest};
-use super::results::Results;
+use super::results::{Results, Verdicts};
 use super::time::Timestamp;
 use super::unit::{Receipt, Unit, UnitState};
 
@@ -14,6 +14,16 @@ pub enum Content {
     Unsound(Vec<(String, String)>),
     /// The block's checksum does not match its data.
     Corrupt,
+}
+
+impl Content {
+    /// Records by verdict; zeros when it is not sound.
+    pub fn verdicts(&self) -> Verdicts {
+        match self {
+            Self::Sound(results) => results.verdicts,
+            Self::Unsound(_) | Self::Corrupt => Verdicts::default(),
+        }
+    }
 }
 
 /// What to do with a commit.

@@ -9,6 +9,7 @@ pub mod fields;
 pub mod job;
 pub mod key;
 pub mod lease;
+pub mod outlook;
 pub mod results;
 pub mod time;
 pub mod unit;

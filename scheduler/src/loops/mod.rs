@@ -1,13 +1,13 @@
 //! What happens by itself: small idempotent steps that any number of schedulers may run at once.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::ids;
 use crate::service::App;
 use crate::store::StoreError;
+use crate::{ids, meters};
 
 /// How often jobs are moved on and exhausted units are split.
 const OFTEN: Duration = Duration::from_millis(100);
@@ -32,8 +32,15 @@ type Step = Box<dyn Fn(App) -> futures::future::BoxFuture<'static, Result<bool, 
 
 /// Runs `step` every `period`, with jitter so that schedulers spread, and at once again while there is more.
 async fn every(name: &'static str, period: Duration, app: App, stop: CancellationToken, step: Step) {
+    meters::begins(name);
     loop {
-        let more = match step(app.clone()).await {
+        let begun = Instant::now();
+        let done = step(app.clone()).await;
+        meters::ran(name, begun.elapsed(), done.is_ok());
+        if done.is_ok() {
+            app.pulse.ran_well(name);
+        }
+        let more = match done {
             Ok(more) => more,
             Err(error) => {
                 tracing::warn!(name, %error, "a loop's step failed; it goes on");
@@ -52,6 +59,7 @@ async fn every(name: &'static str, period: Duration, app: App, stop: Cancellatio
 async fn expire(app: App, started_at: crate::domain::time::Timestamp) -> Result<bool, StoreError> {
     let returned = app.store.expire(app.clock.now(), started_at, app.config.lease_ttl()).await?;
     if !returned.is_empty() {
+        meters::expired(returned.len());
         tracing::info!(units = returned.len(), "expired leases returned");
         app.ready.ring();
     }
@@ -61,6 +69,7 @@ async fn expire(app: App, started_at: crate::domain::time::Timestamp) -> Result<
 async fn split(app: App) -> Result<bool, StoreError> {
     let split = app.store.split_one(ids::commit_id(), app.clock.now()).await?;
     if let Some(outcome) = split {
+        meters::split(outcome);
         tracing::warn!(?outcome, "a unit's attempts were used up");
         app.ready.ring();
     }

@@ -1,17 +1,17 @@
 //! The services on the gRPC port, health and reflection among them.
 
+use emend_proto::externalscaler::external_scaler_server::ExternalScalerServer;
 use emend_proto::v1::job_service_server::JobServiceServer;
 use emend_proto::v1::work_service_server::WorkServiceServer;
 use emend_proto::{DESCRIPTORS, MAX_MESSAGE_BYTES};
 use tonic::transport::Server;
 use tonic::transport::server::Router;
-use tonic_health::ServingStatus;
 use tonic_health::pb::health_server::{Health, HealthServer};
-use tonic_health::server::HealthReporter;
 use tower::layer::util::{Identity, Stack};
 
 use super::ServeError;
 use super::gate::Gate;
+use super::meter::Meter;
 use crate::service::App;
 
 /// What describes every service on the port. The policy's table is checked against it, so a service that is added
@@ -23,29 +23,16 @@ pub(super) const DESCRIPTOR_SETS: &[&[u8]] = &[
     tonic_reflection::pb::v1alpha::FILE_DESCRIPTOR_SET,
 ];
 
-/// Health that says SERVING for every service, and the handle to say otherwise.
-pub(super) async fn health() -> (HealthReporter, HealthServer<impl Health>) {
-    let (health, service) = tonic_health::server::health_reporter();
-    health.set_serving::<JobServiceServer<App>>().await;
-    health.set_serving::<WorkServiceServer<App>>().await;
-    (health, service)
-}
+/// What every call passes, the outermost last.
+type Layers = Stack<Gate, Stack<Meter, Identity>>;
 
-/// Says that this scheduler takes no new calls.
-pub(super) async fn say_not_serving(health: &HealthReporter) {
-    // The empty name is the server as a whole, and what most probes ask for.
-    health.set_service_status("", ServingStatus::NotServing).await;
-    health.set_not_serving::<JobServiceServer<App>>().await;
-    health.set_not_serving::<WorkServiceServer<App>>().await;
-}
-
-/// All services, on `server`, behind the gate.
+/// All services, on `server`: metered, and behind the gate.
 pub(super) fn router(
     app: &App,
     server: Server,
     gate: Gate,
     health: HealthServer<impl Health>,
-) -> Result<Router<Stack<Gate, Identity>>, ServeError> {
+) -> Result<Router<Layers>, ServeError> {
     let reflection = || {
         let builder = tonic_reflection::server::Builder::configure();
         DESCRIPTOR_SETS
@@ -55,7 +42,8 @@ pub(super) fn router(
             .include_reflection_service(false)
     };
     let unfit = |error: tonic_reflection::server::Error| ServeError::Transport(error.to_string());
-    let mut router = server.layer(gate).add_service(health);
+    let meter = Meter::new(DESCRIPTOR_SETS, app.pulse.clone());
+    let mut router = server.layer(meter).layer(gate).add_service(health);
     if app.config.reflection {
         router = router
             .add_service(reflection().build_v1().map_err(unfit)?)
@@ -71,6 +59,7 @@ pub(super) fn router(
             WorkServiceServer::new(app.clone())
                 .max_decoding_message_size(MAX_MESSAGE_BYTES)
                 .max_encoding_message_size(MAX_MESSAGE_BYTES),
-        );
+        )
+        .add_service(ExternalScalerServer::new(app.clone()));
     Ok(router)
 }

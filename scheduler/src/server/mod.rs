@@ -5,17 +5,19 @@ mod bearer;
 mod connection;
 mod gate;
 mod grpc;
+mod health;
 mod limits;
+mod meter;
 mod policy;
 mod tls;
 mod watch;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tonic_health::ServingStatus;
 
 pub use bearer::NewToken;
 
@@ -29,6 +31,7 @@ use crate::config::Config;
 use crate::loops;
 use crate::service::App;
 use crate::store::{OpenError, Store, StoreError};
+use crate::vitals::Vitals;
 
 /// Why a scheduler ended.
 #[derive(Debug, thiserror::Error)]
@@ -57,16 +60,30 @@ pub async fn serve(
     listener: TcpListener,
     shutdown: CancellationToken,
 ) -> Result<(), ServeError> {
+    serve_with(config, listener, shutdown, &Vitals::default()).await
+}
+
+/// As [`serve`], and lets `vitals` tell how the scheduler is.
+///
+/// # Errors
+/// As [`serve`].
+pub async fn serve_with(
+    config: Config,
+    listener: TcpListener,
+    shutdown: CancellationToken,
+    vitals: &Vitals,
+) -> Result<(), ServeError> {
     config.check().map_err(ServeError::Config)?;
     let store = Store::open(&config.store, config.connections).await?;
     let clock = Clock::anchored(store.now().await?);
     let grace = config.grace();
     let app = App::new(store, clock, config);
+    let _attached = vitals.attach(&app);
     let tasks = TaskTracker::new();
     let stop_loops = CancellationToken::new();
     loops::start(&app, &tasks, &stop_loops);
     let served = match Wire::open(&app, &tasks, &stop_loops) {
-        Ok(wire) => serve_app(&app, listener, wire, shutdown, grace).await,
+        Ok(wire) => serve_app(&app, listener, wire, shutdown, vitals).await,
         Err(said) => Err(ServeError::Config(said)),
     };
     stop_loops.cancel();
@@ -116,24 +133,19 @@ async fn serve_app(
     listener: TcpListener,
     wire: Wire,
     shutdown: CancellationToken,
-    grace: Duration,
+    vitals: &Vitals,
 ) -> Result<(), ServeError> {
-    let (health, health_service) = grpc::health().await;
+    let (health, health_service) = tonic_health::server::health_reporter();
+    health::say(&health, ServingStatus::Serving).await;
     let router = grpc::router(app, limits::server(), wire.gate, health_service)?;
-    let stopping = app.stopping.clone();
-    let asked = shutdown.clone();
-    let stop = async move {
-        asked.cancelled().await;
-        tracing::info!("stopping: no new work, calls under way finish");
-        grpc::say_not_serving(&health).await;
-        stopping.cancel();
-    };
+    let (grace, delay) = (app.config.grace(), app.config.drain_delay());
+    let stop = health::until_stopped(health, vitals.clone(), shutdown.clone(), delay, app.stopping.clone());
     let incoming = Incoming::new(listener, wire.tls).stream();
-    let served = router.serve_with_incoming_shutdown(incoming, stop);
+    let served = Box::pin(router.serve_with_incoming_shutdown(incoming, stop));
     // A silent client would keep a graceful stop waiting for ever.
     let too_late = async {
         shutdown.cancelled().await;
-        tokio::time::sleep(grace).await;
+        tokio::time::sleep(delay + grace).await;
     };
     tokio::select! {
         served = served => served.map_err(|error| ServeError::Transport(error.to_string())),

@@ -9,6 +9,7 @@ use tonic::{Status, Streaming};
 use super::{App, compute, job_ref, status};
 use crate::domain::job::JobPolicy;
 use crate::domain::key::{KeyCode, MAX_KEY_BYTES};
+use crate::meters;
 use crate::store::{Batch, Import, Job, Reject, Run, pack};
 
 /// Rows in a chunk, at most.
@@ -43,7 +44,10 @@ impl App {
         let write = async {
             let mut import = import;
             while let Some(batch) = batches.recv().await {
+                let batch = Batch { at: self.clock.now(), ..batch };
+                let before = import;
                 import = self.store.import(job_id, batch).await.map_err(status::from_store)?;
+                meters::imported(&before, &import);
                 self.ready.ring();
             }
             Ok(import)

@@ -182,7 +182,12 @@ impl App {
     pub(super) async fn view(&self, job: Job) -> Result<v1::Job, Status> {
         let progress = self.progress(&job).await?;
         let imports = self.store.imports(job.id).await.map_err(status::from_store)?;
-        Ok(views::job(job, &progress, imports, self.clock.now(), self.config.retention()))
+        let (id, open) = (job.id, job.units_done_at.is_none() && !job.state.has_ended());
+        let mut view = views::job(job, &progress, imports, self.clock.now(), self.config.retention());
+        if let Some(progress) = view.progress.as_mut().filter(|_| open) {
+            self.look_ahead(id, progress).await.map_err(status::from_store)?;
+        }
+        Ok(view)
     }
 
     async fn pause(&self, job: &str, paused: bool) -> Result<v1::Job, Status> {

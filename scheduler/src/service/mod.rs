@@ -3,7 +3,9 @@
 mod export;
 mod import;
 mod jobs;
+mod outlook;
 mod records;
+mod scaler;
 pub(crate) mod status;
 mod views;
 mod watch;
@@ -21,7 +23,10 @@ use crate::bell::Bell;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::job::{JobRef, JobState};
+use crate::pulse::Pulse;
 use crate::store::{Job, Progress, Store};
+
+pub(crate) use outlook::Outlook;
 
 /// What every call may use. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -35,7 +40,10 @@ pub(crate) struct App {
     pub(crate) stopping: CancellationToken,
     /// Streams under way.
     pub(crate) streams: TaskTracker,
+    /// What probes and metrics tell of this scheduler.
+    pub(crate) pulse: Pulse,
     sums: Arc<Mutex<HashMap<i64, Sums>>>,
+    outlook: outlook::Cache,
 }
 
 /// What a job's units summed up to at a moment, and the job as it was then.
@@ -59,7 +67,9 @@ impl App {
             ready: Bell::new(),
             stopping: CancellationToken::new(),
             streams: TaskTracker::new(),
+            pulse: Pulse::default(),
             sums: Arc::default(),
+            outlook: outlook::Cache::default(),
         }
     }
 

@@ -80,6 +80,7 @@ fn resume_token(job: &v1::Job) -> String {
     if let Some(progress) = &mut still.progress {
         progress.elapsed = None;
         progress.records_per_second = 0.0;
+        (progress.left, progress.workers, progress.workers_wanted) = (None, 0, 0);
     }
     blake3::hash(&still.encode_to_vec()).to_hex()[..16].to_owned()
 }

@@ -12,8 +12,8 @@ use crate::domain::beat::Beat;
 use crate::domain::caller::Caller;
 use crate::domain::lease::{HandBack, LeaseRef, Leased, Refusal, Token};
 use crate::domain::results::Results;
-use crate::ids;
 use crate::store::{Commit, LeaseAsk, Outcome, UnitToDo};
+use crate::{ids, meters};
 
 /// The longest that a call waits for ready units.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
@@ -30,6 +30,7 @@ impl WorkService for App {
     ) -> Result<Response<v1::LeaseUnitsResponse>, Status> {
         let patience = patience(request.metadata());
         let worker_id = worker_id(&request, &request.get_ref().worker_id)?;
+        self.pulse.saw(&worker_id);
         let request = v1::LeaseUnitsRequest { worker_id, ..request.into_inner() };
         if request.request_id.is_empty() || request.request_id.len() > 128 {
             return Err(status::invalid(
@@ -53,6 +54,7 @@ impl WorkService for App {
     ) -> Result<Response<v1::HeartbeatResponse>, Status> {
         worker_id(&request, &request.get_ref().worker_id)?;
         let request = request.into_inner();
+        self.pulse.saw(&request.worker_id);
         let beats = request.beats.into_iter().map(read_beat).collect::<Result<Vec<_>, _>>()?;
         let ids: Vec<_> = beats.iter().map(|beat| beat.lease.unit_id).collect();
         let ttl = self.config.lease_ttl();
@@ -79,8 +81,10 @@ impl WorkService for App {
             compute(move || request.commits.into_iter().map(read_commit).collect::<Result<Vec<_>, _>>())
                 .await??;
         let ids: Vec<_> = commits.iter().map(|commit| commit.lease.unit_id).collect();
+        let verdicts: Vec<_> = commits.iter().map(|commit| commit.content.verdicts()).collect();
         let outcomes = self.store.commit(worker_id, commits, self.clock.now()).await;
         let outcomes = outcomes.map_err(status::from_store)?;
+        outcomes.iter().zip(verdicts).for_each(|(outcome, verdicts)| meters::committed(outcome, verdicts));
         if outcomes.iter().any(|outcome| matches!(outcome, Outcome::Refused(Refusal::ResultsDoNotFit(_)))) {
             self.ready.ring();
         }
@@ -170,7 +174,10 @@ impl App {
             tokens: std::iter::repeat_with(ids::token).take(count).collect(),
             max_bytes: MOST_BYTES,
         };
-        self.store.lease(ask, self.config.lease_ttl(), self.clock.now()).await.map_err(status::from_store)
+        let leases = self.store.lease(ask, self.config.lease_ttl(), self.clock.now()).await;
+        let leases = leases.map_err(status::from_store)?;
+        meters::leased(leases.len());
+        Ok(leases)
     }
 
     fn lease_view(&self, leased: Leased<UnitToDo>, zstd: bool) -> Result<v1::Lease, Status> {
@@ -192,9 +199,11 @@ impl App {
 
     async fn hand_back(&self, leases: Vec<(LeaseRef, HandBack)>) -> Result<Vec<v1::UnitOutcome>, Status> {
         let ids: Vec<_> = leases.iter().map(|(lease, _)| lease.unit_id).collect();
+        let how: Vec<_> = leases.iter().map(|(_, how)| *how).collect();
         check_count("leases", ids.len())?;
         let outcomes = self.store.hand_back(leases).await.map_err(status::from_store)?;
         self.ready.ring();
+        how.into_iter().zip(&outcomes).for_each(|(how, outcome)| meters::handed_back(how, outcome));
         let outcomes = ids.into_iter().zip(outcomes).map(|(id, outcome)| v1::UnitOutcome {
             unit_id: id.unsigned_abs(),
             refusal: outcome.err().map(status::refusal),

@@ -5,6 +5,8 @@
 //! table, always the last parameter, as an array for each column (`unnest`) and as JSON rows (`json_each`). JSON holds
 //! no bytes: a column of them is two there, offset and length in one blob that follows as a parameter of its own.
 
+use std::time::Instant;
+
 use futures::future::BoxFuture;
 use sqlx::postgres::{PgArguments, PgPool, PgRow, Postgres};
 use sqlx::sqlite::{Sqlite, SqliteArguments, SqlitePool, SqliteRow};
@@ -14,6 +16,7 @@ use uuid::Uuid;
 
 use super::error::StoreError;
 use super::lanes::{Lane, Lanes};
+use super::meters;
 use crate::domain::time::Timestamp;
 
 /// A statement in both dialects.
@@ -345,6 +348,7 @@ impl Db {
     {
         let db = self.clone();
         join(tasks, async move {
+            let asked = Instant::now();
             let (mut tx, turn) = match &db {
                 Self::Postgres(pool) => (Tx::Postgres(pool.begin().await?), None),
                 Self::Sqlite { writer, lanes, .. } => {
@@ -352,9 +356,11 @@ impl Db {
                     (Tx::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?), Some(turn))
                 }
             };
+            let begun = Instant::now();
             let outcome = work(&mut tx).await;
             let ended = if outcome.is_ok() { tx.finish().await } else { tx.roll_back().await };
             drop(turn);
+            meters::transaction("write", begun - asked, begun.elapsed());
             match (outcome, ended) {
                 (Ok(done), Ok(())) => Ok(done),
                 (Ok(_), Err(error)) | (Err(error), _) => Err(error),
@@ -371,12 +377,15 @@ impl Db {
     {
         let db = self.clone();
         join(tasks, async move {
+            let asked = Instant::now();
             let mut tx = match &db {
                 Self::Postgres(pool) => Tx::Postgres(pool.begin().await?),
                 Self::Sqlite { readers, .. } => Tx::Sqlite(readers.begin().await?),
             };
+            let begun = Instant::now();
             let outcome = work(&mut tx).await;
             tx.roll_back().await?;
+            meters::transaction("read", begun - asked, begun.elapsed());
             outcome
         })
         .await

@@ -11,6 +11,7 @@ use super::{JobConflict, Lane, Store, StoreError, jobs, keys, records};
 use crate::domain::cut;
 use crate::domain::job::{JobRef, JobState};
 use crate::domain::key::KeyCode;
+use crate::domain::time::Timestamp;
 
 /// How far an import is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -62,6 +63,8 @@ pub struct Batch {
     pub columns: Vec<String>,
     /// The source ends here.
     pub last: bool,
+    /// When it came.
+    pub at: Timestamp,
 }
 
 impl Batch {
@@ -255,7 +258,7 @@ async fn add(tx: &mut Tx, job: &jobs::Job, batch: &mut Batch) -> Result<Added, S
         added.accepted += count;
     }
     if !new.is_empty() {
-        units::insert(tx, job.id, new).await?;
+        units::insert(tx, job.id, new, batch.at).await?;
     }
     Ok(added)
 }

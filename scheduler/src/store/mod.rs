@@ -12,9 +12,11 @@ mod jobs;
 mod keys;
 mod lanes;
 mod leases;
+pub(crate) mod meters;
 #[cfg(feature = "test-hooks")]
 mod mutant;
 mod open;
+mod outlook;
 mod progress;
 mod records;
 mod retention;
@@ -23,7 +25,8 @@ mod units;
 mod workers;
 
 use std::fs::File;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use tokio_util::task::TaskTracker;
 
@@ -38,6 +41,7 @@ pub use leases::{LeaseAsk, UnitToDo};
 pub use mutant::Mutant;
 pub use open::OpenError;
 use open::Schema;
+pub use outlook::{Connections, Unfinished, UnitCounts};
 pub use progress::{Progress, UnitStatus};
 pub use records::{Found, Having, UnitBlocks};
 pub use splits::SplitOutcome;
@@ -45,12 +49,19 @@ pub use workers::WorkerStatus;
 
 use crate::domain::time::Timestamp;
 
+/// An answer this old still says that the database is there.
+const LATELY: Duration = Duration::from_secs(2);
+/// How long it may take to answer when it is asked whether it is there.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 /// Jobs, records, units and leases in one database. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Store {
     db: Db,
     /// Transactions under way.
     tasks: TaskTracker,
+    /// When the database last answered.
+    answered: Arc<Mutex<Instant>>,
     /// Held as long as any clone of the store is: no second scheduler opens the same SQLite file.
     _lock: Option<Arc<File>>,
     #[cfg(feature = "test-hooks")]
@@ -80,6 +91,7 @@ impl Store {
         Ok(Self {
             db: opened.db,
             tasks: TaskTracker::new(),
+            answered: Arc::new(Mutex::new(Instant::now())),
             _lock: opened.lock.map(Arc::new),
             #[cfg(feature = "test-hooks")]
             mutant: None,
@@ -118,7 +130,7 @@ impl Store {
         T: Send + 'static,
         W: for<'t> FnOnce(&'t mut Tx) -> Work<'t, T> + Send + 'static,
     {
-        self.db.write(&self.tasks, lane, work).await
+        self.heard(self.db.write(&self.tasks, lane, work).await)
     }
 
     async fn read<T, W>(&self, work: W) -> Result<T, StoreError>
@@ -126,6 +138,24 @@ impl Store {
         T: Send + 'static,
         W: for<'t> FnOnce(&'t mut Tx) -> Work<'t, T> + Send + 'static,
     {
-        self.db.read(&self.tasks, work).await
+        self.heard(self.db.read(&self.tasks, work).await)
+    }
+
+    /// Whether the store has answered anybody lately, or does so now within a second. Asks only when it must: while the
+    /// pool is busy others are answered, and one more query would help nobody.
+    pub async fn answers(&self) -> bool {
+        let lately = self.answered.lock().unwrap_or_else(PoisonError::into_inner).elapsed() < LATELY;
+        lately || tokio::time::timeout(PATIENCE, self.now()).await.is_ok_and(|now| now.is_ok())
+    }
+
+    /// Notes that the database has answered, or why it has not.
+    fn heard<T>(&self, outcome: Result<T, StoreError>) -> Result<T, StoreError> {
+        if !matches!(outcome, Err(StoreError::Unavailable(_))) {
+            *self.answered.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        }
+        if let Err(error) = &outcome {
+            meters::failed(error);
+        }
+        outcome
     }
 }

@@ -26,7 +26,7 @@ pub enum SplitOutcome {
 }
 
 /// Who committed a unit that no worker could.
-const SCHEDULER: &str = "scheduler";
+pub(super) const SCHEDULER: &str = "scheduler";
 
 const EXHAUSTED: Sql = Sql::pair(
     "SELECT u.*, j.state AS job_state, j.deleted, j.unit_records, j.unit_bytes, j.attempts
@@ -99,7 +99,7 @@ async fn split_locked(
             let (left, right) = records.split_at(first);
             let middle = unit.first_seq + i64::try_from(first).unwrap_or(i64::MAX);
             let halves = vec![half(left, unit.first_seq, attempts.0), half(right, middle, attempts.1)];
-            units::insert(tx, unit.job_id, halves).await?;
+            units::insert(tx, unit.job_id, halves, now).await?;
             Ok(SplitOutcome::Halved(unit.id))
         }
         Split::Failed => {

@@ -21,16 +21,16 @@ pub(super) struct NewUnit {
 
 const INSERT: Sql = Sql::pair(
     "INSERT INTO units (job_id, first_seq, last_seq, plain_bytes, attempts_left, state, epoch, idle_beats, valid,
-         corrected, routed, failed)
-     SELECT $1, t.first_seq, t.last_seq, t.plain_bytes, t.attempts, 'ready', 0, 0, 0, 0, 0, 0
-     FROM unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[])
+         corrected, routed, failed, made_at)
+     SELECT $1, t.first_seq, t.last_seq, t.plain_bytes, t.attempts, 'ready', 0, 0, 0, 0, 0, 0, $2
+     FROM unnest($3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[])
          AS t (first_seq, last_seq, plain_bytes, attempts)
      ORDER BY t.first_seq
      RETURNING id, first_seq",
     "INSERT INTO units (job_id, first_seq, last_seq, plain_bytes, attempts_left, state, epoch, idle_beats, valid,
-         corrected, routed, failed)
-     SELECT $1, value ->> 0, value ->> 1, value ->> 2, value ->> 3, 'ready', 0, 0, 0, 0, 0, 0
-     FROM json_each($2)
+         corrected, routed, failed, made_at)
+     SELECT $1, value ->> 0, value ->> 1, value ->> 2, value ->> 3, 'ready', 0, 0, 0, 0, 0, 0, $2
+     FROM json_each($3)
      ORDER BY value ->> 0
      RETURNING id, first_seq",
 );
@@ -58,7 +58,12 @@ const SET_ASIDE: Sql = Sql::pair(
 );
 
 /// Makes units with their records.
-pub(super) async fn insert(tx: &mut Tx, job_id: i64, units: Vec<NewUnit>) -> Result<(), StoreError> {
+pub(super) async fn insert(
+    tx: &mut Tx,
+    job_id: i64,
+    units: Vec<NewUnit>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
     let column = |value: fn(&NewUnit) -> i64| Column::Ints(units.iter().map(value).collect());
     let table = vec![
         column(|unit| unit.first_seq),
@@ -66,7 +71,7 @@ pub(super) async fn insert(tx: &mut Tx, job_id: i64, units: Vec<NewUnit>) -> Res
         column(|unit| i64::from(unit.block.plain_bytes)),
         column(|unit| i64::from(unit.attempts)),
     ];
-    let rows = tx.rows(INSERT, params![job_id, table]).await?;
+    let rows = tx.rows(INSERT, params![job_id, now, table]).await?;
     let ids = rows.iter().map(|row| Ok((row.int("first_seq")?, row.int("id")?)));
     let ids: HashMap<i64, UnitId> = ids.collect::<Result<_, StoreError>>()?;
     let blocks = units.into_iter().map(|unit| match ids.get(&unit.first_seq) {

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use emend_proto::v1::commit_outcome::Outcome;
 use emend_proto::v1::{CommitOutcome, LeaseRef, UnitCommit};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tonic::{Code, Status};
 
 use super::WorkerError;
 use super::held::{Finished, Held};
 use super::link::{Link, is_loss};
+use super::meters;
 use super::report::{Counters, WorkerReport};
 
 /// Calls under way at once: while one waits for the scheduler's disk, the other fills.
@@ -49,8 +51,12 @@ impl Committer {
         let mut batches = vec![batch];
         while let Some(mut batch) = batches.pop() {
             let commits: Vec<UnitCommit> = batch.iter().map(|finished| finished.commit.clone()).collect();
+            let begun = Instant::now();
             match self.link.commit(commits).await {
-                Ok(outcomes) => self.settle(batch, &outcomes),
+                Ok(outcomes) => {
+                    meters::committed(begun.elapsed());
+                    self.settle(batch, &outcomes);
+                }
                 Err(status) if matches!(status.code(), Code::Unavailable | Code::ResourceExhausted) => {
                     tracing::error!(
                         units = batch.len(),

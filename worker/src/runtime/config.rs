@@ -1,5 +1,6 @@
 //! What can be set about a worker.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -38,6 +39,9 @@ pub struct WorkerConfig {
     /// How long the scheduler may hold a call while no unit is ready. Default: 10 s, at most 60 s.
     #[serde(deserialize_with = "span::deserialize")]
     pub lease_wait: Duration,
+    /// Where `/livez`, `/readyz` and `/metrics` are served over plain HTTP, by the program around the worker; nowhere
+    /// unless given.
+    pub probes: Option<SocketAddr>,
     /// The first part of the worker's id, which shows up where units are listed. Empty, the default: the host's name.
     pub name: String,
 }
@@ -53,6 +57,7 @@ impl Default for WorkerConfig {
             grace: Duration::from_secs(25),
             record_timeout: Duration::from_secs(5),
             lease_wait: Duration::from_secs(10),
+            probes: None,
             name: String::new(),
         }
     }

@@ -235,6 +235,11 @@ impl Held {
         self.inner().entries.is_empty()
     }
 
+    /// How many units are held.
+    pub(crate) fn count(&self) -> usize {
+        self.inner().entries.len()
+    }
+
     fn take_leases(&self, choose: impl Fn(&Entry) -> bool) -> Vec<LeaseRef> {
         let mut inner = self.inner();
         let chosen = inner.entries.values().filter(|entry| choose(entry));

@@ -11,6 +11,7 @@ use emend_proto::v1::{
 use tokio::time::Instant;
 use tonic::{Code, Request, Status};
 
+use super::vitals::Vitals;
 use crate::endpoints::{Endpoints, Line, RetryPolicy};
 
 /// What a commit may take before its outcome counts as unknown: a store may be slow without being gone.
@@ -36,6 +37,8 @@ const COURTESY: RetryPolicy = RetryPolicy {
 pub(crate) struct Link {
     pub(crate) endpoints: Endpoints,
     pub(crate) worker_id: String,
+    /// Told of every answer.
+    pub(crate) vitals: Vitals,
 }
 
 impl Link {
@@ -53,7 +56,7 @@ impl Link {
             let sent = Instant::now();
             async move { Ok((sent, client.lease_units(request).await?.into_inner())) }
         };
-        self.endpoints.call(&policy, attempt).await
+        self.heard(self.endpoints.call(&policy, attempt).await)
     }
 
     /// Sends beats, and again within `patience`. Also answers when the request was sent that was answered.
@@ -73,7 +76,7 @@ impl Link {
             let sent = Instant::now();
             async move { Ok((sent, client.heartbeat(request).await?.into_inner())) }
         };
-        self.endpoints.call(&policy, attempt).await
+        self.heard(self.endpoints.call(&policy, attempt).await)
     }
 
     /// Commits; after an unknown outcome the very same again.
@@ -84,7 +87,14 @@ impl Link {
             let (mut client, request) = (client(channel), with_timeout(request.clone(), COMMIT_TIMEOUT));
             async move { Ok(client.commit_units(request).await?.into_inner().outcomes) }
         };
-        self.endpoints.call(&policy, attempt).await
+        self.heard(self.endpoints.call(&policy, attempt).await)
+    }
+
+    fn heard<T>(&self, answer: Result<T, Status>) -> Result<T, Status> {
+        if answer.is_ok() {
+            self.vitals.heard();
+        }
+        answer
     }
 
     /// Hands units back.

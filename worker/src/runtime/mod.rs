@@ -10,6 +10,7 @@ mod heartbeat;
 mod held;
 mod leaser;
 mod link;
+pub(crate) mod meters;
 mod panics;
 mod pool;
 mod report;
@@ -17,11 +18,13 @@ mod reporter;
 mod run;
 mod span;
 mod unit;
+mod vitals;
 mod watchdog;
 
 pub use config::WorkerConfig;
 pub use report::WorkerReport;
-pub use run::{run, run_on};
+pub use run::{run, run_on, run_with};
+pub use vitals::{NotReady, Vitals};
 
 /// Why a worker ended before it was told to.
 #[derive(Debug, thiserror::Error)]

@@ -10,6 +10,7 @@ use emend_proto::BlockWriter;
 
 use super::check::check;
 use super::held::Held;
+use super::meters;
 use super::unit::{SeatId, Step, Unit};
 
 /// A fixed number of threads, and the units that wait for them.
@@ -181,7 +182,9 @@ impl Pool {
                             "records failed"
                         );
                     }
-                    self.held.finish(unit, writer.finish(), tally, begin.elapsed());
+                    let took = begin.elapsed();
+                    meters::validated(took);
+                    self.held.finish(unit, writer.finish(), tally, took);
                     *spare = writer;
                     return;
                 }

@@ -16,6 +16,7 @@ use super::link::Link;
 use super::pool::Pool;
 use super::report::{Counters, WorkerReport};
 use super::unit::{Order, Unit};
+use super::vitals::{Parts, Vitals};
 use super::{WorkerConfig, WorkerError, reporter, watchdog};
 use crate::endpoints::Endpoints;
 use crate::{Validator, chance};
@@ -37,8 +38,21 @@ pub async fn run(
     validators: Vec<Arc<dyn Validator>>,
     shutdown: CancellationToken,
 ) -> Result<WorkerReport, WorkerError> {
+    run_with(config, validators, shutdown, &Vitals::default()).await
+}
+
+/// As [`run`], and lets `vitals` tell how the worker is.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_with(
+    config: WorkerConfig,
+    validators: Vec<Arc<dyn Validator>>,
+    shutdown: CancellationToken,
+    vitals: &Vitals,
+) -> Result<WorkerReport, WorkerError> {
     let endpoints = config.endpoints()?;
-    run_on(endpoints, config, validators, shutdown).await
+    run_until(endpoints, config, validators, shutdown, vitals).await
 }
 
 /// As [`run`], with endpoints of the caller's making; `config.schedulers` and its certificates and token are not looked at.
@@ -51,12 +65,23 @@ pub async fn run_on(
     validators: Vec<Arc<dyn Validator>>,
     shutdown: CancellationToken,
 ) -> Result<WorkerReport, WorkerError> {
+    run_until(endpoints, config, validators, shutdown, &Vitals::default()).await
+}
+
+async fn run_until(
+    endpoints: Endpoints,
+    config: WorkerConfig,
+    validators: Vec<Arc<dyn Validator>>,
+    shutdown: CancellationToken,
+    vitals: &Vitals,
+) -> Result<WorkerReport, WorkerError> {
     let config = config.settled()?;
     let packs = packs(validators)?;
-    let mut worker = Worker::start(endpoints, &config, packs, &shutdown)?;
+    let mut worker = Worker::start(endpoints, &config, packs, &shutdown, vitals)?;
     let (id, slots, threads) = (worker.link.worker_id.as_str(), config.slots, config.threads);
     tracing::info!(worker = id, slots, threads, "worker started");
     let cause = worker.work().await;
+    vitals.drain();
     worker.wind_down(config.grace, cause.is_some()).await;
     let report = worker.counters.report();
     tracing::info!(
@@ -90,14 +115,23 @@ impl Worker {
         config: &WorkerConfig,
         packs: Packs,
         shutdown: &CancellationToken,
+        vitals: &Vitals,
     ) -> Result<Self, WorkerError> {
         // New at every start: a scheduler must not take this process for the one that had the name before.
         let worker_id = format!("{}-{}", config.name, &chance::id()[..12]);
         let counters = Arc::new(Counters::default());
         counters.add(|report| report.worker_id.clone_from(&worker_id));
-        let link = Arc::new(Link { endpoints, worker_id });
+        let link = Arc::new(Link { endpoints, worker_id, vitals: vitals.clone() });
         let held = Arc::new(Held::new(config.slots));
         let pool = Pool::start(config.threads, Arc::clone(&held)).map_err(WorkerError::Threads)?;
+        let (slots, wait) = (config.slots, config.lease_wait);
+        vitals.attach(Some(Parts {
+            counters: Arc::clone(&counters),
+            held: Arc::clone(&held),
+            pool: Arc::clone(&pool),
+            slots,
+            wait,
+        }));
         let (stop, leased, end) =
             (shutdown.child_token(), CancellationToken::new(), CancellationToken::new());
         let mut worker = Self { link, held, pool, counters, tasks: JoinSet::new(), stop, leased, end };
@@ -213,6 +247,7 @@ impl Drop for Worker {
     /// Also when the caller drops the future instead of cancelling: threads end only when they are told to.
     fn drop(&mut self) {
         self.pool.close();
+        self.link.vitals.attach(None);
     }
 }
 

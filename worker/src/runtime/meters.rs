@@ -1,0 +1,32 @@
+//! What a worker measures while it works; the rest is counted in its report. Goes to the program's recorder, and
+//! nowhere without one.
+
+use std::time::Duration;
+
+use metrics::{counter, describe_counter, describe_histogram, histogram};
+
+const VALIDATE: &str = "emend_worker_validate_seconds";
+const COMMIT: &str = "emend_worker_commit_seconds";
+const RETRIES: &str = "emend_worker_retries_total";
+
+pub(crate) fn describe() {
+    describe_histogram!(VALIDATE, "Time of a unit's validation, in seconds.");
+    describe_histogram!(COMMIT, "Time until a commit was answered, tries included, in seconds.");
+    describe_counter!(RETRIES, "Calls to a scheduler that were sent again.");
+    counter!(RETRIES).increment(0);
+}
+
+/// A unit's records have been validated.
+pub(crate) fn validated(took: Duration) {
+    histogram!(VALIDATE).record(took);
+}
+
+/// A commit was answered.
+pub(crate) fn committed(took: Duration) {
+    histogram!(COMMIT).record(took);
+}
+
+/// A call is sent again.
+pub(crate) fn retried() {
+    counter!(RETRIES).increment(1);
+}
