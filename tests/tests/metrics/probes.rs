@@ -140,8 +140,9 @@ async fn a_worker_is_ready_once_a_scheduler_has_answered() -> Result<()> {
         .set("EMEND__WORKER__PROBES", probes.address)
         .set("EMEND__WORKER__LEASE_WAIT", "1s");
     let mut worker = deployment.worker(0)?;
-    until_ready(probes, 503).await?;
-    ensure!(probes.get("/readyz").await?.1.contains("no scheduler"), "it says why");
+    let said = async || probes.get("/readyz").await.ok().filter(|(_, said)| said.contains("no scheduler"));
+    let (status, _) = eventually("the worker says what it waits for", LIMIT, said).await?;
+    ensure!(status == 503);
     ensure!(probes.status("/livez").await == Some(200));
     let _scheduler = deployment.scheduler(0).await?;
     until_ready(probes, 200).await?;

@@ -26,7 +26,8 @@ pub(super) struct Row {
 pub(super) fn table() -> Result<BTreeMap<String, Row>> {
     let text = std::fs::read_to_string(root().join("docs/METRICS.md"))?;
     let mut table = BTreeMap::new();
-    for line in text.lines().filter(|line| line.starts_with("| `")) {
+    let of_metric = |line: &&str| line.starts_with("| `emend_") || line.starts_with("| `process_");
+    for line in text.lines().filter(of_metric) {
         let cells: Vec<_> = line.trim_matches('|').split('|').map(str::trim).collect();
         let [name, kind, labels, from, meaning] = cells[..] else { anyhow::bail!("not five cells: {line}") };
         let labels = labels.split(", ").map(|label| label.trim_matches('`').to_owned());
