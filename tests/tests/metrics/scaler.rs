@@ -42,8 +42,7 @@ async fn import(deployment: &Deployment, name: &str, records: u64) -> Result<()>
     let policy = Some(JobPolicy { unit_records: 20, ..JobPolicy::default() });
     jobs.create_job(CreateJobRequest { name: name.into(), pack, policy, ..CreateJobRequest::default() })
         .await?;
-    let record =
-        |row: u64| Record { key: format!("r{row:06}").into(), payload: b"{}".as_slice().into(), row };
+    let record = |row: u64| Record { key: format!("r{row:06}"), payload: b"{}".as_slice().into(), row };
     let rows: Vec<u64> = (1..=records).collect();
     let header = ImportHeader { job: name.into(), import_id: "file".into() };
     let mut parts = vec![import_records_request::Part::Header(header)];
