@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::Stream;
-use tokio::io::AsyncReadExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::{AbortHandle, JoinSet};
@@ -16,6 +16,9 @@ use tokio_rustls::TlsAcceptor;
 use super::connection::{Connection, Line, PREFACE, Peer};
 use super::limits::{CONNECTIONS, HANDSHAKE_TIMEOUT, HANDSHAKES};
 use super::tls::Tls;
+
+/// How long a peer that is refused may take to hear why.
+const HEARING: Duration = Duration::from_millis(500);
 
 /// How long to wait when the system gives no more sockets.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -107,7 +110,13 @@ async fn open(
     let (mut line, peer) = match tls {
         None => (Line::Plain(stream), Peer::default()),
         Some(acceptor) => {
-            let stream = acceptor.accept(stream).await.map_err(|error| ("tls", Some(error)))?;
+            let stream = match acceptor.accept(stream).into_fallible().await {
+                Ok(stream) => stream,
+                Err((error, stream)) => {
+                    let_hear(stream).await;
+                    return Err(("tls", Some(error)));
+                }
+            };
             let peer = Peer::of(stream.get_ref().1.peer_certificates());
             (Line::Tls(Box::new(stream)), peer)
         }
@@ -118,4 +127,20 @@ async fn open(
         return Err(("not_http2", None));
     }
     Ok(Connection::new(line, peer, place))
+}
+
+/// Lets the peer read the alert that says why it is refused. A connection that is closed with bytes unread is reset,
+/// and a reset takes the alert with it.
+async fn let_hear(mut stream: TcpStream) {
+    let heard = async {
+        stream.shutdown().await?;
+        let mut bytes = [0; 4096];
+        for _ in 0..16 {
+            if stream.read(&mut bytes).await? == 0 {
+                break;
+            }
+        }
+        io::Result::Ok(())
+    };
+    let _gone = tokio::time::timeout(HEARING, heard).await;
 }

@@ -18,7 +18,7 @@ const HEADER_LIST: u32 = 16 * 1024;
 /// Calls that a client may have reset before the server has looked at them; more end the connection.
 const RESETS_PENDING: usize = 20;
 /// Calls that the server may have to reset for a client's faults; more end the connection.
-const RESETS_FOR_FAULTS: usize = 256;
+const RESETS_FOR_FAULTS: usize = 1024;
 /// Flow-control window of one call, in bytes.
 const STREAM_WINDOW: u32 = 2 * 1024 * 1024;
 /// Flow-control window of a connection, in bytes; its calls share it.

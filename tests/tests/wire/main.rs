@@ -2,7 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod attacks;
+mod commands;
 mod handshakes;
 mod raw;
 mod roles;
+mod rotation;
+mod siege;
 mod support;

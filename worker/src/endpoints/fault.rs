@@ -88,7 +88,7 @@ const HINTS: [(&str, &str); 7] = [
     ("certificate expired", "the scheduler's certificate has ended: have a new one put there"),
     (
         "CertificateRequired",
-        "it asks who calls: give --certificate and --key, EMEND_CERTIFICATE and EMEND_KEY, or worker.tls.certificate \
+        "it asks for a client certificate: give --certificate and --key, EMEND_CERTIFICATE and EMEND_KEY, or worker.tls.certificate \
          and worker.tls.key",
     ),
     ("CertificateExpired", "the client certificate has ended: get a new one"),
@@ -103,9 +103,12 @@ const HINTS: [(&str, &str); 7] = [
 fn hint(url: &str, reason: &str) -> Option<&'static str> {
     let known = HINTS.iter().find(|(words, _)| reason.contains(words)).map(|(_, hint)| *hint);
     let hung_up = || {
-        let hung_up =
-            ["connection closed", "reset", "broken pipe"].iter().any(|words| reason.contains(words));
-        (url.starts_with("http:") && hung_up).then_some("it may have TLS: write https://")
+        let words = ["connection closed", "reset", "broken pipe", "invalid size"];
+        let hung_up = words.iter().any(|words| reason.contains(words));
+        hung_up.then_some(match url.starts_with("http:") {
+            true => "it may have TLS: write https://",
+            false => "the scheduler may not take the client certificate, or has no TLS",
+        })
     };
     known.or_else(hung_up)
 }
@@ -145,6 +148,18 @@ mod tests {
         for status in refused {
             assert!(matches!(Fault::of(status.clone()), Fault::Refused(_)), "{status:?}");
         }
+    }
+
+    #[test]
+    fn what_tls_says_comes_with_a_way_out() {
+        let hints = |reason| hint("https://emend.example", reason).unwrap_or_default();
+        assert!(hints("invalid peer certificate: UnknownIssuer").contains("--ca"));
+        assert!(hints("received fatal alert: CertificateRequired").contains("--certificate"));
+        assert!(hints("received fatal alert: CertificateExpired").contains("ended"));
+        assert!(hints("received fatal alert: UnknownCA").contains("client_ca"));
+        assert!(hints("received fatal alert: BadCertificate").contains("client certificate"));
+        assert!(hint("http://emend.example", "connection closed").unwrap_or_default().contains("https://"));
+        assert_eq!(hint("http://emend.example", "Connection refused"), None);
     }
 
     #[test]
