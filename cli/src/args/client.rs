@@ -39,7 +39,8 @@ pub struct Security {
     #[arg(long, value_name = "FILE", env = "EMEND_CERTIFICATE")]
     pub certificate: Option<PathBuf>,
     /// PEM file of its private key.
-    #[arg(long, value_name = "FILE", env = "EMEND_KEY")]
+    // `emend record` has a key of its own, a record's.
+    #[arg(id = "private_key", long = "key", value_name = "FILE", env = "EMEND_KEY")]
     pub key: Option<PathBuf>,
     /// File that holds a bearer token alone; `emend token new` makes one.
     #[arg(long, value_name = "FILE", env = "EMEND_TOKEN_FILE")]

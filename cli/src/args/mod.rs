@@ -91,3 +91,13 @@ pub enum Command {
     /// Tell Kubernetes which worker pods to take first when it scales in.
     PodCost(PodCostArgs),
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn no_two_flags_of_a_command_have_one_name() {
+        super::Cli::command().debug_assert();
+    }
+}
