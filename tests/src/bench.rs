@@ -176,7 +176,7 @@ pub fn spec(name: &str, unit_records: u32) -> JobSpec {
 /// A batch of records, packed as the job's policy says.
 pub fn batch(job: &Job, import_id: &str, offset: i64, rows: &[Record], last: bool) -> Batch {
     let runs = pack(rows, &job.spec.policy);
-    Batch { import_id: import_id.into(), offset, runs, last, ..Batch::default() }
+    Batch { import_id: import_id.into(), offset, runs, last, at: T0, ..Batch::default() }
 }
 
 /// `T0` and so many seconds.

@@ -46,6 +46,13 @@ pub struct Report {
     pub seconds: f64,
     /// Records decided in one of them.
     pub records_per_second: f64,
+    /// How long the rest takes with the workers that are at it; not known without any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seconds_left: Option<f64>,
+    /// Workers that are at it.
+    pub workers: u64,
+    /// Workers that it wants in order to be done in time.
+    pub workers_wanted: u64,
     /// When its records will be deleted, in seconds from now.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub blocks_go_in_seconds: Option<f64>,
@@ -142,6 +149,9 @@ impl Report {
             findings: progress.findings.into_iter().collect(),
             seconds: progress.elapsed.as_ref().map_or(0.0, in_seconds),
             records_per_second: progress.records_per_second,
+            seconds_left: progress.left.as_ref().map(in_seconds),
+            workers: progress.workers,
+            workers_wanted: progress.workers_wanted,
             blocks_go_in_seconds: job.blocks_go_in.as_ref().map(in_seconds),
             blocks_gone: job.blocks_gone,
             imports,
@@ -209,6 +219,9 @@ mod tests {
             units_ready: 1,
             units_done: 2,
             elapsed: Some(prost_types::Duration { seconds: 1, nanos: 500_000_000 }),
+            left: Some(prost_types::Duration { seconds: 90, nanos: 0 }),
+            workers: 2,
+            workers_wanted: 4,
             rules: [("phone.prefix_2018".to_owned(), 7)].into(),
             ..Progress::default()
         };
@@ -231,6 +244,26 @@ mod tests {
         assert_eq!(json["rules"]["phone.prefix_2018"], 7);
         assert_eq!(json["reconciled"], true);
         assert!(json["records_per_second"].is_number());
+        assert_eq!(
+            (&json["seconds_left"], &json["workers"], &json["workers_wanted"]),
+            (&90.0.into(), &2.into(), &4.into())
+        );
+    }
+
+    #[test]
+    fn what_is_ahead_is_told_while_there_is_something_ahead() {
+        let told = |change: fn(&mut Progress)| {
+            let mut job = job();
+            change(job.progress.as_mut().unwrap());
+            Report::of(&job).text()
+        };
+        let text = told(|_| {});
+        assert!(text.contains("2 workers at it, 4 wanted"), "{text}");
+        assert!(text.contains("left"), "{text}");
+        let nobody = told(|progress| (progress.left, progress.workers) = (None, 0));
+        assert!(nobody.contains("no worker is at it, 4 wanted") && !nobody.contains("left"), "{nobody}");
+        let done = told(|progress| (progress.left, progress.workers, progress.workers_wanted) = (None, 0, 0));
+        assert!(!done.contains("wanted"), "{done}");
     }
 
     #[test]

@@ -28,6 +28,7 @@ impl Report {
         );
         let took = seconds(Duration::try_from_secs_f64(self.seconds).unwrap_or_default());
         text += &format!("{took}, {} records a second\n", grouped(self.records_per_second as u64));
+        text += &self.ahead();
         text += &format!("{}\n", self.classes());
         if !self.rules.is_empty() {
             text += &format!("{}\n", counts("changes by rule", &self.rules));
@@ -41,6 +42,21 @@ impl Report {
             text += &format!("its records will be deleted in {:.1} days\n", left / 86_400.0);
         }
         text
+    }
+
+    /// What is still to do; empty when nothing is.
+    fn ahead(&self) -> String {
+        if self.workers_wanted == 0 {
+            return String::new();
+        }
+        let workers = match self.workers {
+            0 => "no worker is at it".to_owned(),
+            1 => "1 worker at it".to_owned(),
+            many => format!("{} workers at it", grouped(many)),
+        };
+        let left = self.seconds_left.and_then(|left| Duration::try_from_secs_f64(left).ok());
+        let left = left.map(|left| format!("about {} left, ", seconds(left))).unwrap_or_default();
+        format!("{left}{workers}, {} wanted\n", grouped(self.workers_wanted))
     }
 
     /// Every row in exactly one class, and their sum.

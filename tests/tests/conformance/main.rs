@@ -12,6 +12,7 @@ mod imports;
 mod jobs;
 mod keys;
 mod leases;
+mod outlook;
 mod plans;
 mod progress;
 mod races;
