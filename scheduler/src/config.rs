@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use crate::secret::Secret;
+
 /// Settings of a scheduler. Unknown ones are errors.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -37,6 +39,12 @@ pub struct Config {
     /// How long work goes on as before once the scheduler is asked to stop and says that it is not ready: whoever
     /// sends calls its way needs that long to hear of it. 0 to 300.
     pub drain_delay: f64,
+    /// The RabbitMQ that events go to: `amqp://USER:PASSWORD@HOST` or `amqps://…`. None: nobody is told, and nothing is
+    /// written to be told. All schedulers of a store need the same.
+    pub broker: Option<Secret>,
+    /// How long consumers have to come back to a broker that lost everything, before events are said to it again, 0 to
+    /// 3600.
+    pub broker_settle: f64,
     /// What autoscalers are told.
     pub scaler: Scaler,
 }
@@ -93,6 +101,8 @@ impl Default for Config {
             probes: None,
             drain_delay: 0.0,
             scaler: Scaler::default(),
+            broker: None,
+            broker_settle: 30.0,
         }
     }
 }
@@ -121,6 +131,10 @@ impl Config {
             return Err(format!(
                 "scheduler.scaler.records_per_second is {rate}: give what one worker settles in a second, above 0"
             ));
+        }
+        within("broker_settle", self.broker_settle, 0.0, 3600.0)?;
+        if let Some(broker) = &self.broker {
+            crate::events::check(broker.reveal())?;
         }
         if self.connections < 2 {
             return Err(format!("scheduler.connections is {}: give at least 2", self.connections));
@@ -180,6 +194,10 @@ impl Config {
         Duration::from_secs_f64(self.drain_delay)
     }
 
+    pub(crate) fn broker_settle(&self) -> Duration {
+        Duration::from_secs_f64(self.broker_settle)
+    }
+
     pub(crate) fn retention(&self) -> Option<Duration> {
         let day = Duration::from_secs(24 * 60 * 60);
         (self.retention_days > 0).then(|| day * self.retention_days)
@@ -203,6 +221,7 @@ mod tests {
         assert!(wrong(|config| config.drain_delay = -1.0).contains("drain_delay"));
         assert!(wrong(|config| config.scaler.drain = 0.0).contains("scaler.drain"));
         assert!(wrong(|config| config.scaler.records_per_second = 0.0).contains("records_per_second"));
+        assert!(wrong(|config| config.broker = Some(Secret::new("http://x"))).contains("scheduler.broker"));
         assert!(wrong(|config| config.listen = ([0, 0, 0, 0], 7070).into()).contains("--insecure"));
     }
 

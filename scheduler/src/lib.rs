@@ -1,22 +1,27 @@
 //! The scheduler of Emend: it splits a job's records into units, leases them, and commits their results exactly once
 //! in effect.
 //!
-//! Imports run one way: [`serve`] → service, loops → [`store`] → [`domain`]. Only the store knows SQL, only the
-//! service and the server know gRPC, and the domain is pure.
+//! Imports run one way: [`serve`] → service, loops, events → [`store`] → [`domain`]. Only the store knows SQL, only the
+//! service and the server know gRPC, only the events know AMQP, and the domain is pure.
 
 mod bell;
 mod clock;
 mod config;
 pub mod domain;
+mod events;
 mod ids;
 mod loops;
 mod meters;
 mod pulse;
+mod secret;
 mod server;
 mod service;
 pub mod store;
 mod vitals;
 
 pub use config::{Config, Scaler, TlsConfig};
+#[cfg(feature = "test-hooks")]
+pub use events::relay_alone;
+pub use secret::Secret;
 pub use server::{NewToken, ServeError, serve, serve_with};
 pub use vitals::{NotReady, Snapshot, Vitals};

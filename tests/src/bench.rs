@@ -91,7 +91,7 @@ impl Bench {
     /// # Panics
     /// When the store fails.
     pub async fn seal(&self, job: &Job) -> Job {
-        self.store.seal_job(JobRef::Id(job.id)).await.expect("the job is sealed")
+        self.store.seal_job(JobRef::Id(job.id), T0).await.expect("the job is sealed")
     }
 
     /// Runs the expiry loop once, as a scheduler that began long ago.

@@ -3,11 +3,14 @@
 pub mod authority;
 pub mod bench;
 pub mod benchmark;
+pub mod collector;
 pub mod database;
 pub mod postgres;
 pub mod probes;
 pub mod process;
 pub mod proxy;
+pub mod python;
+pub mod rabbitmq;
 pub mod records;
 pub mod scheduler;
 pub mod worker;

@@ -48,6 +48,13 @@ fn only_the_service_and_the_server_know_grpc() {
 }
 
 #[test]
+fn only_the_events_know_amqp() {
+    assert_eq!(strays("scheduler/src", &["lapin"], &["/events/"]), Vec::<String>::new());
+    assert_eq!(strays("cli/src", &["lapin"], &[]), Vec::<String>::new());
+    assert_eq!(strays("worker/src", &["lapin"], &[]), Vec::<String>::new());
+}
+
+#[test]
 fn the_domain_is_pure() {
     let impure = [
         "async ",
@@ -66,7 +73,11 @@ fn the_domain_is_pure() {
 #[test]
 fn the_store_does_not_look_up() {
     assert_eq!(
-        strays("scheduler/src/store", &["crate::service", "crate::server", "crate::loops"], &[]),
+        strays(
+            "scheduler/src/store",
+            &["crate::service", "crate::server", "crate::loops", "crate::events"],
+            &[]
+        ),
         Vec::<String>::new()
     );
 }

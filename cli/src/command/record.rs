@@ -56,7 +56,7 @@ struct ShownReceipt {
 
 pub(super) async fn run(args: RecordArgs, common: &Common) -> Result<Exit> {
     let client = client(&args.remote, common)?;
-    let request = GetRecordRequest { job: args.job.clone(), key: args.key.clone() };
+    let request = GetRecordRequest { job: args.job.clone(), key: args.key.clone(), seq: 0 };
     let answer = call!(client, get_record(request)).map_err(|status| explain(&status, &args.job))?;
     let record = shown(answer)?;
     if args.remote.json {

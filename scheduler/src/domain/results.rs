@@ -112,7 +112,7 @@ impl Results {
         *count += 1;
         for finding in &result.findings {
             if !is_code(&finding.code) {
-                return Err("findings: a code is not `field.reason` of [a-z0-9_]");
+                return Err("findings: a code is not `field.reason` of [a-z0-9_], 128 bytes at most");
             }
             if result.changes.iter().any(|change| change.field == finding.field) {
                 return Err("changes: one touches the field of a finding");
@@ -141,13 +141,13 @@ impl Results {
     }
 }
 
-/// Finding codes are `field.reason`.
+/// Finding codes are `field.reason`, and short enough for a routing key.
 fn is_code(code: &str) -> bool {
     let word = |part: &str| {
         !part.is_empty()
             && part.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
     };
-    code.split_once('.').is_some_and(|(field, reason)| word(field) && word(reason))
+    code.len() <= 128 && code.split_once('.').is_some_and(|(field, reason)| word(field) && word(reason))
 }
 
 fn bump(tally: &mut BTreeMap<String, u64>, name: &str) {

@@ -28,6 +28,7 @@ use watch::keep_current;
 
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::events;
 use crate::loops;
 use crate::service::App;
 use crate::store::{OpenError, Store, StoreError};
@@ -75,6 +76,7 @@ pub async fn serve_with(
 ) -> Result<(), ServeError> {
     config.check().map_err(ServeError::Config)?;
     let store = Store::open(&config.store, config.connections).await?;
+    let store = if config.broker.is_some() { store.with_outbox() } else { store };
     let clock = Clock::anchored(store.now().await?);
     let grace = config.grace();
     let app = App::new(store, clock, config);
@@ -82,6 +84,7 @@ pub async fn serve_with(
     let tasks = TaskTracker::new();
     let stop_loops = CancellationToken::new();
     loops::start(&app, &tasks, &stop_loops);
+    events::start(&app, &tasks, &stop_loops);
     let served = match Wire::open(&app, &tasks, &stop_loops) {
         Ok(wire) => serve_app(&app, listener, wire, shutdown, vitals).await,
         Err(said) => Err(ServeError::Config(said)),

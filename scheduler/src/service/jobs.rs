@@ -56,8 +56,8 @@ impl JobService for App {
     }
 
     async fn seal_job(&self, request: Request<v1::SealJobRequest>) -> Answer<v1::SealJobResponse> {
-        let job =
-            self.store.seal_job(job_ref(&request.into_inner().job)?).await.map_err(status::from_store)?;
+        let job = job_ref(&request.into_inner().job)?;
+        let job = self.store.seal_job(job, self.clock.now()).await.map_err(status::from_store)?;
         Ok(Response::new(v1::SealJobResponse { job: Some(self.view(job).await?) }))
     }
 

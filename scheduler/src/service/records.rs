@@ -18,7 +18,12 @@ impl App {
     ) -> Result<v1::GetRecordResponse, Status> {
         let job = self.find(&request.job).await?;
         refuse_gone(job.blocks_gone)?;
-        let found = self.store.record(job.id, request.key).await.map_err(status::from_store)?;
+        let found = match (request.key.is_empty(), i64::try_from(request.seq)) {
+            (true, Ok(seq @ 1..)) => self.store.record_at(job.id, seq).await,
+            (false, Ok(0)) => self.store.record(job.id, request.key).await,
+            _ => return Err(status::invalid("key", "give either the record's `key` or its `seq`")),
+        };
+        let found = found.map_err(status::from_store)?;
         let payload = found.record.payload.clone();
         let receipt = found.unit.receipt.clone().map(views::receipt);
         let unit = UnitStatus { unit: found.unit, worker: found.worker, verdicts: Verdicts::default() };

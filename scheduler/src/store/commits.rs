@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::db::{Column, Sql, Tx, params};
 use super::handbacks::{self, Back};
-use super::{Lane, Store, StoreError, units};
+use super::{Lane, Outbox, Store, StoreError, units};
 use crate::domain::commit::{Content, Decision, decide_commit};
 use crate::domain::lease::{LeaseRef, Refusal};
 use crate::domain::results::Results;
@@ -70,11 +70,12 @@ impl Store {
         if let Some(mutant) = self.mutant {
             return self.commit_mutated(mutant, worker, commits, now).await;
         }
+        let outbox = self.outbox;
         self.write(Lane::Urgent, move |tx| {
             Box::pin(async move {
                 let units =
                     units::lock(tx, commits.iter().map(|commit| commit.lease.unit_id).collect()).await?;
-                commit_locked(tx, &worker, commits, units, now).await
+                commit_locked(tx, &worker, commits, units, now, outbox).await
             })
         })
         .await
@@ -87,6 +88,7 @@ async fn commit_locked(
     commits: Vec<Commit>,
     mut units: HashMap<UnitId, Unit>,
     now: Timestamp,
+    outbox: Outbox,
 ) -> Result<Vec<Outcome>, StoreError> {
     let mut outcomes = Vec::with_capacity(commits.len());
     let (mut accepted, mut returned, mut damaged) = (Vec::new(), Vec::new(), Vec::new());
@@ -123,7 +125,7 @@ async fn commit_locked(
             (decision, _, _) => return Err(StoreError::Internal(format!("{decision:?} without its unit"))),
         });
     }
-    write(tx, worker, accepted, now).await?;
+    write(tx, worker, accepted, now, outbox).await?;
     handbacks::give_back(tx, returned).await?;
     if !damaged.is_empty() {
         units::set_aside(tx, damaged).await?;
@@ -131,18 +133,20 @@ async fn commit_locked(
     Ok(outcomes)
 }
 
-/// Writes what was accepted: the units' rows, and their result blocks as revision 1.
+/// Writes what was accepted: the units' rows, their result blocks as revision 1, and what there is to tell of them.
 pub(super) async fn write(
     tx: &mut Tx,
     worker: &str,
     accepted: Vec<(Receipt, Results)>,
     now: Timestamp,
+    outbox: Outbox,
 ) -> Result<(), StoreError> {
     if accepted.is_empty() {
         return Ok(());
     }
     let table = done_table(&accepted);
     tx.execute_exactly(accepted.len(), DONE, params![worker, now, table]).await?;
+    outbox.units(tx, &accepted, now).await?;
     let blocks = accepted.into_iter().map(|(receipt, results)| (receipt.unit_id, 1, results.block)).collect();
     units::insert_blocks(tx, blocks).await
 }

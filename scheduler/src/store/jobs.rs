@@ -1,7 +1,7 @@
 //! Jobs: making, finding and steering them.
 
 use super::db::{Row, Sql, Tx, params};
-use super::{JobConflict, Lane, Store, StoreError};
+use super::{JobConflict, Lane, Outbox, Store, StoreError};
 use crate::domain::job::{JobPolicy, JobRef, JobSpec, JobState};
 use crate::domain::time::Timestamp;
 
@@ -82,7 +82,8 @@ impl Store {
         if !violations.is_empty() {
             return Err(StoreError::Invalid(violations));
         }
-        self.write(Lane::Normal, move |tx| Box::pin(async move { create(tx, spec, now).await })).await
+        let outbox = self.outbox;
+        self.write(Lane::Normal, move |tx| Box::pin(async move { create(tx, spec, now, outbox).await })).await
     }
 
     /// Finds a job.
@@ -110,8 +111,9 @@ impl Store {
     ///
     /// # Errors
     /// [`JobConflict::ImportUnfinished`], [`JobConflict::Ended`].
-    pub async fn seal_job(&self, job: JobRef) -> Result<Job, StoreError> {
-        self.steer(job, |tx, job| {
+    pub async fn seal_job(&self, job: JobRef, now: Timestamp) -> Result<Job, StoreError> {
+        let outbox = self.outbox;
+        self.steer(job, move |tx, job| {
             Box::pin(async move {
                 match job.state {
                     JobState::Importing => {}
@@ -121,7 +123,8 @@ impl Store {
                 if tx.row(UNFINISHED_IMPORTS, params![job.id]).await?.is_some() {
                     return Err(StoreError::JobState(JobConflict::ImportUnfinished));
                 }
-                set_state(tx, job.id, JobState::Running, None).await
+                set_state(tx, job.id, JobState::Running, None).await?;
+                outbox.job(tx, job.id, JobState::Running, now).await
             })
         })
         .await
@@ -148,13 +151,15 @@ impl Store {
     /// # Errors
     /// [`JobConflict::Ended`] when it was completed.
     pub async fn cancel_job(&self, job: JobRef, now: Timestamp) -> Result<Job, StoreError> {
+        let outbox = self.outbox;
         self.steer(job, move |tx, job| {
             Box::pin(async move {
                 match job.state {
                     JobState::Cancelled => Ok(()),
                     JobState::Completed => Err(StoreError::JobState(JobConflict::Ended)),
                     JobState::Importing | JobState::Running | JobState::Reviewing => {
-                        set_state(tx, job.id, JobState::Cancelled, Some(now)).await
+                        set_state(tx, job.id, JobState::Cancelled, Some(now)).await?;
+                        outbox.job(tx, job.id, JobState::Cancelled, now).await
                     }
                 }
             })
@@ -184,10 +189,16 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when the database fails.
     pub async fn advance_jobs(&self, now: Timestamp) -> Result<Vec<(i64, JobState)>, StoreError> {
+        let outbox = self.outbox;
         self.write(Lane::Normal, move |tx| {
             Box::pin(async move {
-                let rows = tx.rows(ADVANCE, params![now]).await?;
-                rows.iter().map(|row| Ok((row.int("id")?, read_state(&row.text("state")?)?))).collect()
+                let mut moved = Vec::new();
+                for row in tx.rows(ADVANCE, params![now]).await? {
+                    let (id, state) = (row.int("id")?, read_state(&row.text("state")?)?);
+                    outbox.job(tx, id, state, now).await?;
+                    moved.push((id, state));
+                }
+                Ok(moved)
             })
         })
         .await
@@ -209,7 +220,12 @@ impl Store {
     }
 }
 
-async fn create(tx: &mut Tx, spec: JobSpec, now: Timestamp) -> Result<(Job, bool), StoreError> {
+async fn create(
+    tx: &mut Tx,
+    spec: JobSpec,
+    now: Timestamp,
+    outbox: Outbox,
+) -> Result<(Job, bool), StoreError> {
     let JobPolicy { unit_records, unit_bytes, attempts } = spec.policy;
     let (name, pack, version) = (spec.name.clone(), spec.pack.clone(), spec.pack_version.clone());
     let values = params![
@@ -225,6 +241,9 @@ async fn create(tx: &mut Tx, spec: JobSpec, now: Timestamp) -> Result<(Job, bool
     ];
     let created = tx.execute(INSERT, values).await? == 1;
     let job = find(tx, &JobRef::Name(spec.name.clone())).await?;
+    if created {
+        outbox.job(tx, job.id, JobState::Importing, now).await?;
+    }
     match difference(&job.spec, &spec) {
         Some(field) => Err(StoreError::JobDiffers(field)),
         None => Ok((job, created)),

@@ -16,6 +16,7 @@ pub(crate) mod meters;
 #[cfg(feature = "test-hooks")]
 mod mutant;
 mod open;
+mod outbox;
 mod outlook;
 mod progress;
 mod records;
@@ -41,6 +42,8 @@ pub use leases::{LeaseAsk, UnitToDo};
 pub use mutant::Mutant;
 pub use open::OpenError;
 use open::Schema;
+use outbox::Outbox;
+pub use outbox::{Backlog, Claim, OutboxRow, Told};
 pub use outlook::{Connections, Unfinished, UnitCounts};
 pub use progress::{Progress, UnitStatus};
 pub use records::{Found, Having, UnitBlocks};
@@ -62,6 +65,8 @@ pub struct Store {
     tasks: TaskTracker,
     /// When the database last answered.
     answered: Arc<Mutex<Instant>>,
+    /// What others may want to know of it.
+    outbox: Outbox,
     /// Held as long as any clone of the store is: no second scheduler opens the same SQLite file.
     _lock: Option<Arc<File>>,
     #[cfg(feature = "test-hooks")]
@@ -92,6 +97,7 @@ impl Store {
             db: opened.db,
             tasks: TaskTracker::new(),
             answered: Arc::new(Mutex::new(Instant::now())),
+            outbox: Outbox::default(),
             _lock: opened.lock.map(Arc::new),
             #[cfg(feature = "test-hooks")]
             mutant: None,

@@ -3,7 +3,7 @@
 
 use super::commits::{Commit, Outcome, done_table};
 use super::db::{Sql, Tx, params};
-use super::{Lane, Store, StoreError, units};
+use super::{Lane, Outbox, Store, StoreError, units};
 use crate::domain::commit::{Content, Decision, decide_commit};
 use crate::domain::lease::Refusal;
 use crate::domain::results::Results;
@@ -17,6 +17,10 @@ pub enum Mutant {
     StateOnly,
     /// The fence is read in one transaction and the results are written in another.
     FenceOutsideWrite,
+    /// What there is to tell is written in a transaction of its own, after the commit's.
+    OutboxOutsideEffect,
+    /// A relay's rows are deleted when it takes them, not when the broker has confirmed.
+    ForgetBeforeConfirm,
 }
 
 /// As the true statement, without the epoch.
@@ -52,10 +56,44 @@ impl Store {
         commits: Vec<Commit>,
         now: Timestamp,
     ) -> Result<Vec<Outcome>, StoreError> {
+        match mutant {
+            Mutant::StateOnly | Mutant::FenceOutsideWrite => {}
+            Mutant::OutboxOutsideEffect => return self.commit_then_tell(worker, commits, now).await,
+            Mutant::ForgetBeforeConfirm => {
+                return Box::pin(self.without_mutant().commit(worker, commits, now)).await;
+            }
+        }
         let mut outcomes = Vec::new();
         for commit in commits {
             outcomes.push(self.commit_unguarded(mutant, worker.clone(), commit, now).await?);
         }
+        Ok(outcomes)
+    }
+
+    fn without_mutant(&self) -> Self {
+        Self { mutant: None, ..self.clone() }
+    }
+
+    async fn commit_then_tell(
+        &self,
+        worker: String,
+        commits: Vec<Commit>,
+        now: Timestamp,
+    ) -> Result<Vec<Outcome>, StoreError> {
+        let contents: Vec<Content> = commits.iter().map(|commit| commit.content.clone()).collect();
+        let untold = Self { outbox: Outbox::default(), ..self.without_mutant() };
+        let outcomes = Box::pin(untold.commit(worker, commits, now)).await?;
+        let accepted =
+            outcomes.iter().zip(contents).filter_map(|(outcome, content)| match (outcome, content) {
+                (Outcome::Accepted { receipt, replayed: false, .. }, Content::Sound(results)) => {
+                    Some((receipt.clone(), results))
+                }
+                _ => None,
+            });
+        let (outbox, accepted) = (self.outbox, accepted.collect::<Vec<_>>());
+        // Here the effect stands and nobody will hear of it.
+        self.write(Lane::Urgent, move |tx| Box::pin(async move { outbox.units(tx, &accepted, now).await }))
+            .await?;
         Ok(outcomes)
     }
 
@@ -74,7 +112,7 @@ impl Store {
             Box::pin(async move {
                 let unit = match mutant {
                     Mutant::StateOnly => peek(tx, id).await?,
-                    Mutant::FenceOutsideWrite => unit,
+                    _ => unit,
                 };
                 write(tx, mutant, &worker, commit, unit, now).await
             })
@@ -96,7 +134,7 @@ async fn write(
     };
     let taken = match mutant {
         Mutant::StateOnly => unit.is_some_and(|unit| unit.state == UnitState::Leased),
-        Mutant::FenceOutsideWrite => {
+        _ => {
             let decision = decide_commit(unit.as_ref(), &commit.lease, &commit.content, now);
             matches!(decision, Decision::Apply { .. })
         }

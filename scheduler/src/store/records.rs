@@ -113,6 +113,26 @@ impl Store {
         })
         .await
     }
+
+    /// One record by its place.
+    ///
+    /// # Errors
+    /// As [`Store::record`].
+    pub async fn record_at(&self, job_id: i64, seq: i64) -> Result<Found, StoreError> {
+        self.read(move |tx| {
+            Box::pin(async move {
+                let record = at(tx, job_id, seq).await?;
+                with_result(tx, job_id, seq, record).await
+            })
+        })
+        .await
+    }
+}
+
+/// The record at a place, of those that were imported.
+async fn at(tx: &mut Tx, job_id: i64, seq: i64) -> Result<Record, StoreError> {
+    let found = between(tx, job_id, seq, seq).await?;
+    found.into_iter().next().map(|(_, record)| record).ok_or(StoreError::RecordNotFound)
 }
 
 async fn with_result(tx: &mut Tx, job_id: i64, seq: i64, record: Record) -> Result<Found, StoreError> {

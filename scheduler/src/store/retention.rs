@@ -27,6 +27,7 @@ const DELETE_UNITS: Sql =
     Sql::same("DELETE FROM units WHERE id IN (SELECT id FROM units WHERE job_id = $1 LIMIT $2)");
 const DELETE_REJECTS: Sql = Sql::same("DELETE FROM rejects WHERE job_id = $1");
 const DELETE_IMPORTS: Sql = Sql::same("DELETE FROM imports WHERE job_id = $1");
+const DELETE_OUTBOX: Sql = Sql::same("DELETE FROM outbox WHERE job_id = $1");
 const DELETE_JOB: Sql = Sql::same("DELETE FROM jobs WHERE id = $1 AND deleted");
 
 impl Store {
@@ -57,7 +58,7 @@ impl Store {
                         return Ok(true);
                     }
                 }
-                for last in [DELETE_KEY_RUNS, DELETE_REJECTS, DELETE_IMPORTS, DELETE_JOB] {
+                for last in [DELETE_KEY_RUNS, DELETE_REJECTS, DELETE_IMPORTS, DELETE_OUTBOX, DELETE_JOB] {
                     tx.execute(last, params![id]).await?;
                 }
                 Ok(true)

@@ -6,7 +6,7 @@ use emend_proto::{BlockWriter, decode, encode};
 use super::commits;
 use super::db::{Sql, Tx, params};
 use super::units::{self, NewUnit, read_unit};
-use super::{Lane, Store, StoreError};
+use super::{Lane, Outbox, Store, StoreError};
 use crate::domain::commit::Content;
 use crate::domain::cut::{Split, split};
 use crate::domain::job::JobPolicy;
@@ -53,6 +53,7 @@ impl Store {
         commit_id: String,
         now: Timestamp,
     ) -> Result<Option<SplitOutcome>, StoreError> {
+        let outbox = self.outbox;
         self.write(Lane::Urgent, move |tx| {
             Box::pin(async move {
                 let Some(row) = tx.row(EXHAUSTED, params![]).await? else { return Ok(None) };
@@ -67,7 +68,7 @@ impl Store {
                     attempts: small("attempts")?,
                 };
                 let unit = read_unit(&row)?;
-                split_locked(tx, unit, &policy, commit_id, now).await.map(Some)
+                split_locked(tx, unit, &policy, commit_id, now, outbox).await.map(Some)
             })
         })
         .await
@@ -80,6 +81,7 @@ async fn split_locked(
     policy: &JobPolicy,
     commit_id: String,
     now: Timestamp,
+    outbox: Outbox,
 ) -> Result<SplitOutcome, StoreError> {
     let block = units::block(tx, unit.id, 0).await?;
     let block = block.ok_or_else(|| StoreError::Internal("a ready unit has no block".into()))?;
@@ -105,7 +107,7 @@ async fn split_locked(
         Split::Failed => {
             tx.execute_exactly(1, GRANT, params![unit.id, unit.epoch, "ready"]).await?;
             let receipt = Receipt { commit_id, unit_id: unit.id, epoch: unit.epoch + 1, digest: Vec::new() };
-            commits::write(tx, SCHEDULER, vec![failed(&unit, receipt)?], now).await?;
+            commits::write(tx, SCHEDULER, vec![failed(&unit, receipt)?], now, outbox).await?;
             Ok(SplitOutcome::Failed(unit.id))
         }
     }

@@ -60,7 +60,7 @@ async fn look_ups(data: &Data, deployment: &Deployment) -> Result<String> {
     let (mut calls, mut commands) = (Vec::new(), Vec::new());
     for key in &keys {
         let begun = Instant::now();
-        let request = GetRecordRequest { job: JOB.to_owned(), key: key.clone() };
+        let request = GetRecordRequest { job: JOB.to_owned(), key: key.clone(), seq: 0 };
         let found = jobs.get_record(request).await?.into_inner().record;
         calls.push(begun.elapsed().as_secs_f64() * 1e3);
         anyhow::ensure!(found.is_some_and(|record| record.key == *key), "another record than {key}");

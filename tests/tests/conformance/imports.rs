@@ -100,7 +100,7 @@ async fn a_finished_import_again_is_nothing_new(bench: &Bench) {
 async fn the_end_may_come_alone(bench: &Bench) {
     let job = bench.new_job("j", 10).await;
     bench.import(&job, "file", 0, &records(1, 4), false).await;
-    let sealed = bench.store.seal_job(JobRef::Id(job.id)).await;
+    let sealed = bench.store.seal_job(JobRef::Id(job.id), T0).await;
     assert!(matches!(sealed, Err(StoreError::JobState(JobConflict::ImportUnfinished))), "{sealed:?}");
     assert_eq!(sums(&bench.import(&job, "file", 4, &[], true).await), (4, 4, 0, 0, true));
     bench.seal(&job).await;

@@ -94,7 +94,7 @@ async fn jobs_are_found_by_id_and_by_name_and_listed_newest_first(bench: &Bench)
 async fn sealing_is_idempotent(bench: &Bench) {
     let job = bench.new_job("j", 9).await;
     bench.import(&job, "file", 0, &records(1, 2), false).await;
-    assert_eq!(conflict(bench.store.seal_job(JobRef::Id(job.id)).await), JobConflict::ImportUnfinished);
+    assert_eq!(conflict(bench.store.seal_job(JobRef::Id(job.id), T0).await), JobConflict::ImportUnfinished);
     assert_eq!(state(bench, &job).await, JobState::Importing);
     bench.import(&job, "file", 2, &[], true).await;
     assert_eq!(bench.seal(&job).await.state, JobState::Running);
@@ -106,7 +106,7 @@ async fn sealing_is_idempotent(bench: &Bench) {
     assert_eq!(bench.seal(&job).await.state, JobState::Completed);
     let gone = bench.new_job("gone", 9).await;
     bench.store.cancel_job(JobRef::Id(gone.id), at(1)).await.unwrap();
-    assert_eq!(conflict(bench.store.seal_job(JobRef::Id(gone.id)).await), JobConflict::Ended);
+    assert_eq!(conflict(bench.store.seal_job(JobRef::Id(gone.id), T0).await), JobConflict::Ended);
 }
 
 async fn pausing_is_idempotent(bench: &Bench) {

@@ -12,6 +12,7 @@ mod imports;
 mod jobs;
 mod keys;
 mod leases;
+mod outbox;
 mod outlook;
 mod plans;
 mod progress;

@@ -9,6 +9,7 @@ use emend_tests::records::{corrected, records, routed, valid, with_payload};
 on_both_stores!(
     a_record_is_found_before_and_after_it_is_settled,
     keys_of_every_length_and_shape_are_told_apart,
+    a_record_is_found_by_its_place,
     jobs_do_not_share_keys,
     a_damaged_block_is_named,
 );
@@ -53,6 +54,20 @@ async fn keys_of_every_length_and_shape_are_told_apart(bench: &Bench) {
         let found = bench.store.record(job.id, unknown.to_owned()).await;
         assert!(matches!(found, Err(StoreError::RecordNotFound)), "{unknown}");
     }
+}
+
+async fn a_record_is_found_by_its_place(bench: &Bench) {
+    let job = bench.job("j", 7, 3).await;
+    for seq in 1..=7 {
+        let found = bench.store.record_at(job.id, seq).await.unwrap();
+        assert_eq!((found.seq, found.record), (seq, emend_tests::records::record(seq)));
+    }
+    for nowhere in [0, 8, -1] {
+        let found = bench.store.record_at(job.id, nowhere).await;
+        assert!(matches!(found, Err(StoreError::RecordNotFound)), "{nowhere}: {found:?}");
+    }
+    bench.database.execute("DELETE FROM blocks").await;
+    assert!(matches!(bench.store.record_at(job.id, 1).await, Err(StoreError::JobState(_))));
 }
 
 async fn jobs_do_not_share_keys(bench: &Bench) {

@@ -45,7 +45,7 @@ async fn what_is_not_there_or_does_not_go_has_a_reason(backend: Backend) {
     told(&unknown, Code::NotFound, "JOB_NOT_FOUND");
     let differs = CreateJobRequest { as_of: "2021-09-20".into(), ..job_request("j") };
     told(&jobs.create_job(differs).await.unwrap_err(), Code::AlreadyExists, "JOB_DIFFERS");
-    let record = GetRecordRequest { job: "j".into(), key: "none".into() };
+    let record = GetRecordRequest { job: "j".into(), key: "none".into(), seq: 0 };
     told(&jobs.get_record(record).await.unwrap_err(), Code::NotFound, "RECORD_NOT_FOUND");
     let export = ExportRecordsRequest { job: "j".into(), ..ExportRecordsRequest::default() };
     told(&jobs.export_records(export).await.unwrap_err(), Code::FailedPrecondition, "JOB_UNFINISHED");

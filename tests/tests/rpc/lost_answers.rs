@@ -163,7 +163,7 @@ async fn commit_units(backend: Backend) {
     rig.lose(send).await;
     assert!(units(&rig.sound, "j").await.iter().all(|unit| unit.state() == UnitState::Done));
     let receipt = async |key: &str| {
-        let request = emend_proto::v1::GetRecordRequest { job: "j".into(), key: key.into() };
+        let request = emend_proto::v1::GetRecordRequest { job: "j".into(), key: key.into(), seq: 0 };
         jobs(&rig.sound).get_record(request).await.unwrap().into_inner().receipt.unwrap()
     };
     let before = [receipt("K-000001").await, receipt("K-000003").await];

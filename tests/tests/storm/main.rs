@@ -46,7 +46,7 @@ async fn job(bench: &Bench, units: i64) -> Job {
         JobPolicy { unit_records: u32::try_from(UNIT).unwrap(), attempts: 100, ..JobPolicy::default() };
     let (job, _) = bench.store.create_job(JobSpec { policy, ..spec("storm", 2) }, T0).await.unwrap();
     bench.import(&job, "file", 0, &records(1, units * UNIT), true).await;
-    bench.store.seal_job(JobRef::Id(job.id)).await.unwrap()
+    bench.store.seal_job(JobRef::Id(job.id), T0).await.unwrap()
 }
 
 /// What the store holds in the end, against what was acknowledged.
