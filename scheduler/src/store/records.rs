@@ -131,8 +131,15 @@ impl Store {
 
 /// The record at a place, of those that were imported.
 async fn at(tx: &mut Tx, job_id: i64, seq: i64) -> Result<Record, StoreError> {
-    let found = between(tx, job_id, seq, seq).await?;
-    found.into_iter().next().map(|(_, record)| record).ok_or(StoreError::RecordNotFound)
+    let row = tx.row(UNIT_OF_SEQ, params![job_id, seq]).await?.ok_or(StoreError::RecordNotFound)?;
+    let unit = read_unit(&row)?;
+    if seq > unit.last_seq {
+        return Err(StoreError::RecordNotFound);
+    }
+    let block = units::block(tx, unit.id, 0).await?;
+    let block = block.ok_or(StoreError::JobState(super::JobConflict::BlocksGone))?;
+    let place = usize::try_from(seq - unit.first_seq).map_err(|_| StoreError::RecordNotFound)?;
+    nth(unit.id, &block, place)?.ok_or(StoreError::RecordNotFound)
 }
 
 async fn with_result(tx: &mut Tx, job_id: i64, seq: i64, record: Record) -> Result<Found, StoreError> {
