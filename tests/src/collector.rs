@@ -1,4 +1,4 @@
-//! A consumer that remembers every event it gets, from a durable quorum queue, whatever becomes of the broker.
+//! A consumer that remembers every event it gets, from a durable queue, whatever becomes of the broker.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -32,6 +32,16 @@ pub struct Heard {
     pub times: u32,
 }
 
+/// What kind of queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// As consumers should have it.
+    Quorum,
+    /// RabbitMQ 3.10 was seen to lose the leader of a quorum queue for good when it is killed within seconds of the
+    /// queue's declaration, as tests do.
+    Classic,
+}
+
 /// Events by their id.
 pub type Events = BTreeMap<String, Heard>;
 
@@ -47,11 +57,11 @@ impl Collector {
     ///
     /// # Errors
     /// When the broker does not answer in time.
-    pub async fn start(url: &str, name: &str, keys: &[&str]) -> Result<Self> {
+    pub async fn start(url: &str, name: &str, kind: Kind, keys: &[&str]) -> Result<Self> {
         let events = Arc::new(Mutex::new(Events::new()));
         let (url, name) = (format!("{url}?heartbeat=4"), name.to_owned());
         let keys: Vec<String> = keys.iter().map(|key| (*key).to_owned()).collect();
-        let look = async || bind(&url, &name, &keys).await.ok();
+        let look = async || bind(&url, &name, kind, &keys).await.ok();
         let mut bound = Some(eventually("a collector's queue", LIMIT, look).await?);
         let mut task = JoinSet::new();
         let into = events.clone();
@@ -60,7 +70,8 @@ impl Collector {
                 if let Some((_connection, channel, consumer)) = bound.take() {
                     let _gone = collect(&channel, consumer, &into).await;
                 }
-                let again = tokio::time::timeout(Duration::from_secs(5), bind(&url, &name, &keys)).await;
+                let again =
+                    tokio::time::timeout(Duration::from_secs(5), bind(&url, &name, kind, &keys)).await;
                 bound = again.ok().and_then(Result::ok);
                 if bound.is_none() {
                     tokio::time::sleep(Duration::from_millis(200)).await;
@@ -92,17 +103,21 @@ impl Collector {
     }
 }
 
-async fn bind(url: &str, name: &str, keys: &[String]) -> Result<(Connection, Channel, Consumer)> {
+async fn bind(url: &str, name: &str, kind: Kind, keys: &[String]) -> Result<(Connection, Channel, Consumer)> {
     let connection = connect(url).await?;
     let channel = connection.create_channel().await?;
     let exchange = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
     let declared =
         channel.exchange_declare("emend.events".into(), ExchangeKind::Topic, exchange, FieldTable::default());
     declared.await?;
-    let mut quorum = FieldTable::default();
-    quorum.insert("x-queue-type".into(), AMQPValue::LongString(LongString::from("quorum")));
+    let kind = match kind {
+        Kind::Quorum => "quorum",
+        Kind::Classic => "classic",
+    };
+    let mut arguments = FieldTable::default();
+    arguments.insert("x-queue-type".into(), AMQPValue::LongString(LongString::from(kind)));
     let durable = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
-    channel.queue_declare(name.into(), durable, quorum).await?;
+    channel.queue_declare(name.into(), durable, arguments).await?;
     for key in keys {
         let bind = QueueBindOptions::default();
         let (queue, exchange, key) = (name.into(), "emend.events".into(), key.as_str().into());

@@ -114,6 +114,18 @@ impl RabbitMq {
         Ok(())
     }
 
+    /// Asks it to end, and waits until it has.
+    ///
+    /// # Errors
+    /// When it does not end in time.
+    pub async fn stop(&mut self) -> Result<()> {
+        self.signal("-TERM")?;
+        let id = fs::read_to_string(self.path("pid")).context("RabbitMQ's process id")?;
+        let process = Path::new("/proc").join(id.trim());
+        eventually("RabbitMQ's end", START, async || (!process.exists()).then_some(())).await?;
+        self.kill()
+    }
+
     /// Removes all it had on disk. It must not run.
     ///
     /// # Errors

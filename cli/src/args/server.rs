@@ -66,6 +66,9 @@ pub struct SchedulerArgs {
     /// Where to listen. Default: 127.0.0.1:7070.
     #[arg(long, value_name = "ADDRESS")]
     pub listen: Option<String>,
+    /// The RabbitMQ that events go to: amqp://USER@HOST. Give a password by EMEND__SCHEDULER__BROKER.
+    #[arg(long, value_name = "URL")]
+    pub broker: Option<String>,
     /// Listen on other addresses than loopback without TLS, or without asking who calls: anyone who reaches them can
     /// read and change records.
     #[arg(long)]

@@ -16,6 +16,7 @@ pub(super) async fn run(args: SchedulerArgs, common: &Common) -> Result<Exit> {
     let mut flags: Vec<Flag> = Vec::new();
     flags.extend(args.store.map(|store| ("scheduler.store", store.into())));
     flags.extend(args.listen.map(|listen| ("scheduler.listen", listen.into())));
+    flags.extend(args.broker.map(|broker| ("scheduler.broker", broker.into())));
     if args.insecure {
         flags.push(("scheduler.insecure", true.into()));
     }

@@ -14,8 +14,8 @@ pub(crate) async fn run(schedulers: &Endpoints, inbox: &Inbox) -> Result<()> {
     let mut page_token = String::new();
     loop {
         let request = ListJobsRequest { page_token, ..ListJobsRequest::default() };
-        let call = |channel| {
-            let (mut jobs, request) = (jobs(channel), request.clone());
+        let call = |line| {
+            let (mut jobs, request) = (jobs(line), request.clone());
             async move { jobs.list_jobs(request).await }
         };
         let page = schedulers.call(&patience(), call).await.context("listing jobs")?.into_inner();
@@ -41,8 +41,8 @@ async fn of_job(schedulers: &Endpoints, inbox: &Inbox, job: u64) -> Result<()> {
             page_token,
             ..ListRecordsRequest::default()
         };
-        let call = |channel| {
-            let (mut jobs, request) = (jobs(channel), request.clone());
+        let call = |line| {
+            let (mut jobs, request) = (jobs(line), request.clone());
             async move { jobs.list_records(request).await }
         };
         let page = schedulers.call(&patience(), call).await?.into_inner();

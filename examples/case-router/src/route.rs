@@ -6,9 +6,8 @@ use anyhow::{Context as _, Result};
 use emend_proto::MAX_MESSAGE_BYTES;
 use emend_proto::v1::job_service_client::JobServiceClient;
 use emend_proto::v1::{GetRecordRequest, GetRecordResponse, Verdict};
-use emend_worker::endpoints::{Endpoints, RetryPolicy};
+use emend_worker::endpoints::{Endpoints, Line, RetryPolicy};
 use tokio_util::sync::CancellationToken;
-use tonic::transport::Channel;
 use tonic::{Code, Status};
 
 use crate::cases::{Case, CaseSystem};
@@ -62,8 +61,8 @@ async fn route(inbox: &Inbox, schedulers: &Endpoints, cases: &impl CaseSystem, e
 }
 
 /// A client of the schedulers' answers: bounded, since a record is.
-pub(crate) fn jobs(channel: Channel) -> JobServiceClient<Channel> {
-    JobServiceClient::new(channel).max_decoding_message_size(MAX_MESSAGE_BYTES)
+pub(crate) fn jobs(line: Line) -> JobServiceClient<Line> {
+    JobServiceClient::new(line).max_decoding_message_size(MAX_MESSAGE_BYTES)
 }
 
 /// How patient calls are.
@@ -73,8 +72,8 @@ pub(crate) fn patience() -> RetryPolicy {
 
 async fn fetch(schedulers: &Endpoints, event: &Routed) -> Result<GetRecordResponse, Status> {
     let request = GetRecordRequest { job: event.job.to_string(), key: String::new(), seq: event.seq };
-    let call = |channel| {
-        let (mut jobs, request) = (jobs(channel), request.clone());
+    let call = |line| {
+        let (mut jobs, request) = (jobs(line), request.clone());
         async move { jobs.get_record(request).await }
     };
     schedulers.call(&patience(), call).await.map(tonic::Response::into_inner)

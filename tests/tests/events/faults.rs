@@ -1,7 +1,7 @@
 //! The broker is absent, killed, frozen, alarmed, wiped: the job finishes by polling, no call is held up, and every
 //! event comes at least once when the broker is back.
 
-use emend_tests::collector::Collector;
+use emend_tests::collector::{Collector, Kind};
 use emend_tests::database::Backend;
 use emend_tests::scheduler::Scheduler;
 use tonic::transport::Channel;
@@ -39,14 +39,14 @@ async fn nothing_is_lost(scheduler: &Scheduler, collector: &Collector) {
 async fn absent_then_there() {
     let mut node = node().await;
     let url = node.url();
-    drop(Collector::start(&url, "absent", &ALL).await.unwrap());
+    drop(Collector::start(&url, "absent", Kind::Classic, &ALL).await.unwrap());
     node.kill().unwrap();
     let scheduler = scheduler(Backend::Sqlite, &url).await;
     let channel = scheduler.channel();
     half(&channel).await;
     rest(&channel).await;
     node.run().await.unwrap();
-    let collector = Collector::start(&url, "absent", &ALL).await.unwrap();
+    let collector = Collector::start(&url, "absent", Kind::Classic, &ALL).await.unwrap();
     nothing_is_lost(&scheduler, &collector).await;
     scheduler.stop().await;
 }
@@ -54,7 +54,7 @@ async fn absent_then_there() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed() {
     let mut node = node().await;
-    let collector = Collector::start(&node.url(), "killed", &ALL).await.unwrap();
+    let collector = Collector::start(&node.url(), "killed", Kind::Classic, &ALL).await.unwrap();
     let scheduler = scheduler(Backend::Postgres, &node.url()).await;
     let channel = scheduler.channel();
     half(&channel).await;
@@ -68,7 +68,7 @@ async fn killed() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn frozen() {
     let node = node().await;
-    let collector = Collector::start(&node.url(), "frozen", &ALL).await.unwrap();
+    let collector = Collector::start(&node.url(), "frozen", Kind::Quorum, &ALL).await.unwrap();
     let scheduler = scheduler(Backend::Sqlite, &node.url()).await;
     let channel = scheduler.channel();
     half(&channel).await;
@@ -82,7 +82,7 @@ async fn frozen() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn under_a_memory_alarm() {
     let node = node().await;
-    let collector = Collector::start(&node.url(), "alarm", &ALL).await.unwrap();
+    let collector = Collector::start(&node.url(), "alarm", Kind::Quorum, &ALL).await.unwrap();
     let scheduler = scheduler(Backend::Postgres, &node.url()).await;
     let channel = scheduler.channel();
     half(&channel).await;
@@ -97,7 +97,7 @@ async fn under_a_memory_alarm() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn wiped() {
     let mut node = node().await;
-    drop(Collector::start(&node.url(), "wiped", &ALL).await.unwrap());
+    drop(Collector::start(&node.url(), "wiped", Kind::Classic, &ALL).await.unwrap());
     let scheduler = scheduler(Backend::Postgres, &node.url()).await;
     let channel = scheduler.channel();
     half(&channel).await;
@@ -106,7 +106,7 @@ async fn wiped() {
     node.wipe().unwrap();
     rest(&channel).await;
     node.run().await.unwrap();
-    let collector = Collector::start(&node.url(), "wiped", &ALL).await.unwrap();
+    let collector = Collector::start(&node.url(), "wiped", Kind::Classic, &ALL).await.unwrap();
     let mut wanted = record_events(&scheduler.database).await;
     assert_eq!(wanted.len(), 120 + 44);
     // Of the states of a job, the one that it is in.

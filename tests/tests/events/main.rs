@@ -7,4 +7,5 @@ mod faults;
 mod mutants;
 mod rig;
 mod rings;
+mod router;
 mod schemas;

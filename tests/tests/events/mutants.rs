@@ -5,7 +5,7 @@ use std::time::Duration;
 use emend_scheduler::relay_alone;
 use emend_scheduler::store::{Mutant, Store};
 use emend_tests::bench::{Bench, T0, at};
-use emend_tests::collector::Collector;
+use emend_tests::collector::{Collector, Kind};
 use emend_tests::database::Backend;
 use emend_tests::process::eventually;
 use emend_tests::rabbitmq::RabbitMq;
@@ -43,7 +43,7 @@ async fn survives(node: &mut RabbitMq, mutant: Option<Mutant>, queue: &str) -> b
     let bench = Bench::new(Backend::Sqlite).await;
     let store = bench.store.with_outbox();
     let taking = mutant.map_or_else(|| store.clone(), |mutant| store.with_mutant(mutant));
-    let collector = Collector::start(&node.url(), queue, &["record.#"]).await.unwrap();
+    let collector = Collector::start(&node.url(), queue, Kind::Classic, &["record.#"]).await.unwrap();
     let relay = start(&taking, node);
     let told = Bench { store: store.clone(), database: bench.database };
     told.job("first", 1, 1).await;

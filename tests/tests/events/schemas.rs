@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use emend_proto::v1::{CancelJobRequest, GetJobRequest};
-use emend_tests::collector::Collector;
+use emend_tests::collector::{Collector, Kind};
 use emend_tests::database::Backend;
 use emend_tests::process::run;
 use emend_tests::python;
@@ -16,7 +16,7 @@ use super::rig::{LIMIT, job_events, make_job, node, record_events, reviewing, sc
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_event_agrees_with_its_schema_and_holds_no_value() {
     let node = node().await;
-    let collector = Collector::start(&node.url(), "schemas", &["#"]).await.unwrap();
+    let collector = Collector::start(&node.url(), "schemas", Kind::Quorum, &["#"]).await.unwrap();
     let scheduler = scheduler(Backend::Sqlite, &node.url()).await;
     let channel = scheduler.channel();
     make_job(&channel, "j", 200).await;
