@@ -24,7 +24,8 @@ use super::support::{LIMIT, Site, bearing, commit, lease_request, make_job, toke
 async fn tries(channel: &Channel) -> [Result<(), Status>; 4] {
     let (mut jobs, mut work) = (jobs(channel), work(channel));
     let steer = jobs.pause_job(PauseJobRequest { job: "j".into() }).await.map(drop);
-    let read = jobs.get_record(GetRecordRequest { job: "j".into(), key: "K-000001".into() }).await.map(drop);
+    let read =
+        jobs.get_record(GetRecordRequest { job: "j".into(), key: "K-000001".into(), seq: 0 }).await.map(drop);
     let watch = jobs.list_jobs(ListJobsRequest::default()).await.map(drop);
     let work = work.lease_units(lease_request("w", "r", 1)).await.map(drop);
     [steer, read, watch, work]
