@@ -47,6 +47,10 @@ pub struct Config {
     pub broker_settle: f64,
     /// What autoscalers are told.
     pub scaler: Scaler,
+    /// The store without one of its guards, for tests that must notice.
+    #[cfg(feature = "test-hooks")]
+    #[serde(skip)]
+    pub mutant: Option<crate::store::Mutant>,
 }
 
 /// What autoscalers are told.
@@ -103,6 +107,8 @@ impl Default for Config {
             scaler: Scaler::default(),
             broker: None,
             broker_settle: 30.0,
+            #[cfg(feature = "test-hooks")]
+            mutant: None,
         }
     }
 }

@@ -10,6 +10,7 @@ use emend_scheduler::domain::unit::UnitState;
 use emend_scheduler::store::{Batch, Having, Import, Job, SplitOutcome, Store, UnitStatus, pack};
 
 use crate::database::{Backend, Database};
+use crate::mutants;
 use crate::records::records;
 use crate::worker::{Worker, number};
 
@@ -39,7 +40,7 @@ impl Bench {
     pub async fn new(backend: Backend) -> Self {
         let database = Database::new(backend).await;
         let store = Store::open(&database.url, 8).await.expect("the store opens");
-        Self { store, database }
+        Self { store: mutants::mutated(store), database }
     }
 
     /// Closes the store and drops its database.

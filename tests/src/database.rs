@@ -1,5 +1,6 @@
 //! A fresh database for one test, of either kind, with a way to look behind the store's back.
 
+use std::path::Path;
 use std::time::Duration;
 
 use sqlx::postgres::{PgPool, PgPoolOptions};
@@ -67,14 +68,19 @@ impl Database {
 
     fn sqlite() -> Self {
         let folder = tempfile::Builder::new().prefix("emend-sqlite-").tempdir().expect("a temporary folder");
-        let path = folder.path().join("emend.db");
+        let file = Self::file(&folder.path().join("emend.db"));
+        Self { _folder: Some(folder), ..file }
+    }
+
+    /// A SQLite file that is there already, or will be.
+    pub fn file(path: &Path) -> Self {
         let url = format!("sqlite://{}", path.display());
         let options = SqliteConnectOptions::new()
             .filename(path)
             .busy_timeout(Duration::from_secs(20))
             .foreign_keys(false);
         let pool = SqlitePoolOptions::new().max_connections(2).connect_lazy_with(options);
-        Self { url, raw: Raw::Sqlite(pool), _folder: Some(folder) }
+        Self { url, raw: Raw::Sqlite(pool), _folder: None }
     }
 
     /// Which kind it is.

@@ -5,6 +5,11 @@ pub mod bench;
 pub mod benchmark;
 pub mod collector;
 pub mod database;
+pub mod invariants;
+pub mod mounts;
+pub mod mutants;
+pub mod network;
+pub mod poison;
 pub mod postgres;
 pub mod probes;
 pub mod process;
@@ -14,6 +19,23 @@ pub mod rabbitmq;
 pub mod records;
 pub mod scheduler;
 pub mod worker;
+pub mod writer;
+
+/// Runs a test on a mutant, where it must fail for a reason: `name: Mutant, "reason", test;` for tests that take a
+/// `&Bench`.
+#[macro_export]
+macro_rules! fails_on_mutants {
+    ($backend:ident: $($name:ident: $mutant:ident, $reason:literal, $test:ident;)*) => {
+        $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn $name() {
+            let test = async {
+                let bench = $crate::bench::Bench::new($crate::database::Backend::$backend).await;
+                Box::pin(super::$test(&bench)).await;
+            };
+            $crate::mutants::fails_on(emend_scheduler::store::Mutant::$mutant, $reason, test).await;
+        })*
+    };
+}
 
 /// Runs each of these functions, which take a `&Bench`, on both stores: as `sqlite::name` and `postgres::name`.
 #[macro_export]

@@ -1,7 +1,12 @@
 //! A real PostgreSQL for tests: Debian's packages, a fresh data folder, durable settings.
 //!
 //! A small shell stands between the test and the server. It holds the other end of a pipe, and stops the server and
-//! removes its folder when that pipe closes: when the [`Postgres`] is dropped, and also when the test process dies.
+//! removes its folder when that pipe closes: when the [`Postgres`] is dropped, and also when the test process dies. A
+//! line in the pipe starts a server again that was killed.
+
+mod crash;
+
+pub use crash::Frozen;
 
 use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;
@@ -19,15 +24,19 @@ use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 const USER: &str = "emend";
 /// How long a server may take to start on a busy machine.
 const START: Duration = Duration::from_secs(60);
-/// The supervising shell: `$1` is the server's folder, the rest the server's command line.
+/// The supervising shell: `$1` is the folder to remove or empty, the rest the server's command line.
 const SUPERVISE: &str = r#"folder=$1; shift
 "$@" &
 server=$!
 exec >/dev/null 2>&1
-read -r _
+while read -r _; do
+    wait "$server"
+    "$@" &
+    server=$!
+done
 kill -QUIT "$server"
 wait "$server"
-rm -rf "$folder""#;
+[ -z "$folder" ] || rm -rf "$folder""#;
 
 /// A running server.
 #[derive(Debug)]
@@ -58,6 +67,14 @@ impl Postgres {
         Self::try_start(settings).unwrap_or_else(|reason| panic!("{reason}"))
     }
 
+    /// Starts a server whose data are in this folder, or will be, and stay there.
+    ///
+    /// # Errors
+    /// What the server said when it did not start.
+    pub fn start_in(folder: &Path, settings: &[&str]) -> Result<Self, String> {
+        Self::launch(folder, false, settings)
+    }
+
     /// Where a database of this server is, over TCP.
     pub fn url(&self, database: &str) -> String {
         format!("postgres://{USER}@127.0.0.1:{}/{database}", self.port)
@@ -80,6 +97,22 @@ impl Postgres {
         name
     }
 
+    /// Makes an empty database whose data lie in `folder`: a tablespace of the same name.
+    ///
+    /// # Panics
+    /// When the folder is not to be had.
+    pub async fn create_database_in(&self, folder: &Path) -> String {
+        let space = folder.join("space");
+        std::fs::create_dir(&space).expect("a folder for the tablespace");
+        if let Some(owner) = owner().expect("the server runs as somebody") {
+            chown(&space, Some(owner.uid), Some(owner.gid)).expect("the folder is the server's");
+        }
+        let name = format!("emend_{}", self.databases.fetch_add(1, Ordering::Relaxed));
+        self.admin(&format!("CREATE TABLESPACE {name} LOCATION '{}'", space.display())).await;
+        self.admin(&format!("CREATE DATABASE {name} TABLESPACE {name}")).await;
+        name
+    }
+
     /// Drops a database, whoever is connected to it.
     pub async fn drop_database(&self, name: &str) {
         self.admin(&format!("DROP DATABASE {name} WITH (FORCE)")).await;
@@ -98,23 +131,32 @@ impl Postgres {
     }
 
     fn try_start(settings: &[&str]) -> Result<Self, String> {
+        let folder = tempfile::Builder::new().prefix("emend-pg-").tempdir();
+        let folder = folder.map_err(|error| format!("PostgreSQL: a temporary folder: {error}"))?;
+        let server = Self::launch(folder.path(), true, settings)?;
+        // The shell removes it.
+        let _kept = folder.keep();
+        Ok(server)
+    }
+
+    fn launch(folder: &Path, remove: bool, settings: &[&str]) -> Result<Self, String> {
         let programs = programs()?;
         let said = |what: &str, error: std::io::Error| format!("PostgreSQL: {what}: {error}");
-        let folder = tempfile::Builder::new().prefix("emend-pg-").tempdir();
-        let folder = folder.map_err(|error| said("a temporary folder", error))?;
         let owner = owner()?;
         if let Some(owner) = &owner {
-            chown(folder.path(), Some(owner.uid), Some(owner.gid)).map_err(|error| said("chown", error))?;
+            chown(folder, Some(owner.uid), Some(owner.gid)).map_err(|error| said("chown", error))?;
         }
-        init(&programs, folder.path(), owner.as_ref())?;
+        if !folder.join("data").exists() {
+            init(&programs, folder, owner.as_ref())?;
+        }
         // The port is free now, and somebody else may take it before the server does: then take another.
         let mut last = String::new();
         for _ in 0..5 {
             let port = free_port().map_err(|error| said("a free port", error))?;
-            let command = server(&programs, folder.path(), port, settings, owner.as_ref());
-            match supervise(folder.path(), command) {
+            let command = server(&programs, folder, port, settings, owner.as_ref());
+            match supervise(remove.then_some(folder), command) {
                 Ok((supervisor, lifeline)) => {
-                    let (folder, lifeline) = (folder.keep(), Some(lifeline));
+                    let (folder, lifeline) = (folder.to_owned(), Some(lifeline));
                     return Ok(Self { supervisor, lifeline, folder, port, databases: AtomicU32::new(0) });
                 }
                 Err(reason) if reason.contains("could not bind") => last = reason,
@@ -215,8 +257,6 @@ fn server(
         "listen_addresses=127.0.0.1".into(),
         format!("unix_socket_directories={}", folder.display()),
         "max_connections=300".into(),
-        "fsync=on".into(),
-        "synchronous_commit=on".into(),
         "lc_messages=C".into(),
         "logging_collector=off".into(),
         "log_destination=stderr".into(),
@@ -228,10 +268,10 @@ fn server(
 }
 
 /// Starts the server under its shell, and waits until it takes connections.
-fn supervise(folder: &Path, server: Vec<String>) -> Result<(Child, ChildStdin), String> {
+fn supervise(remove: Option<&Path>, server: Vec<String>) -> Result<(Child, ChildStdin), String> {
     let mut supervisor = Command::new("sh")
         .args(["-c", SUPERVISE, "emend-postgres"])
-        .arg(folder)
+        .arg(remove.unwrap_or(Path::new("")))
         .args(server)
         .current_dir("/")
         // An interrupt from the terminal is for the test; the pipe then tells the shell.

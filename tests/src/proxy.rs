@@ -1,9 +1,11 @@
 //! A TCP proxy that loses answers: it holds back what the server says, and cuts the connection once the server has
-//! said it. The request was then processed, and the caller does not know. It also hangs up in the middle of a request.
+//! said it. The request was then processed, and the caller does not know. It also hangs up in the middle of a request,
+//! and holds back what goes one way, or both: as on a network that is cut, it arrives once that is whole again.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -33,6 +35,19 @@ struct Line {
     hang_up_after: AtomicU64,
     /// Bytes that the last connection to end had sent.
     sent: AtomicU64,
+    /// What the network does to both directions.
+    network: watch::Sender<Network>,
+}
+
+/// What a network does to bytes on their way.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Network {
+    /// What the client says does not arrive for now.
+    pub up_cut: bool,
+    /// What the server says does not arrive for now.
+    pub down_cut: bool,
+    /// How long everything takes.
+    pub delay: Duration,
 }
 
 impl Proxy {
@@ -48,6 +63,7 @@ impl Proxy {
             lost: watch::Sender::new(0),
             hang_up_after: AtomicU64::new(u64::MAX),
             sent: AtomicU64::new(0),
+            network: watch::Sender::new(Network::default()),
         });
         let mut accepting = JoinSet::new();
         accepting.spawn(accept(listener, server, line.clone()));
@@ -65,6 +81,11 @@ impl Proxy {
         self.line.hang_up_after.store(bytes, Ordering::SeqCst);
     }
 
+    /// Cuts the network, delays it, or makes it whole again, for all connections and those to come.
+    pub fn network(&self, network: Network) {
+        self.line.network.send_replace(network);
+    }
+
     /// How many bytes the client of the connection that ended last has sent.
     pub fn sent(&self) -> u64 {
         self.line.sent.load(Ordering::SeqCst)
@@ -73,6 +94,19 @@ impl Proxy {
     /// How many answers were lost.
     pub fn lost(&self) -> u32 {
         *self.line.lost.borrow()
+    }
+}
+
+impl Line {
+    /// Takes as long as the network takes.
+    async fn travel(&self, cut: impl Fn(&Network) -> bool) {
+        let delay = self.network.borrow().delay;
+        if !delay.is_zero() {
+            tokio::time::sleep(delay).await;
+        }
+        // An error would mean that the proxy is gone, and its connections with it.
+        let mut network = self.network.subscribe();
+        let _whole = network.wait_for(|network| !cut(network)).await.is_ok();
     }
 }
 
@@ -100,6 +134,7 @@ async fn carry(client: TcpStream, server: TcpStream, line: &Line) {
         let mut bytes = vec![0; 64 * 1024];
         while let Ok(count @ 1..) = from_client.read(&mut bytes).await {
             let count = count.min(usize::try_from(left).unwrap_or(usize::MAX));
+            line.travel(|network| network.up_cut).await;
             if to_server.write_all(&bytes[..count]).await.is_err() {
                 return;
             }
@@ -124,6 +159,7 @@ async fn carry(client: TcpStream, server: TcpStream, line: &Line) {
                 }
                 continue;
             }
+            line.travel(|network| network.down_cut).await;
             if to_client.write_all(&bytes[..count]).await.is_err() {
                 return;
             }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use emend_proto::MAX_MESSAGE_BYTES;
 use emend_proto::v1::job_service_client::JobServiceClient;
 use emend_proto::v1::work_service_client::WorkServiceClient;
+use emend_scheduler::store::Store;
 use emend_scheduler::{Config, ServeError, serve};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -13,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::transport::{Channel, Endpoint};
 
 use crate::database::{Backend, Database};
+use crate::{invariants, mutants};
 
 /// A scheduler and its database.
 #[derive(Debug)]
@@ -37,7 +39,12 @@ impl Scheduler {
     /// When no port is free.
     pub async fn start_with(backend: Backend, change: impl FnOnce(&mut Config)) -> Self {
         let database = Database::new(backend).await;
-        let mut config = Config { store: database.url.clone(), grace: 5.0, ..Config::default() };
+        let mut config = Config {
+            store: database.url.clone(),
+            grace: 5.0,
+            mutant: mutants::current(),
+            ..Config::default()
+        };
         change(&mut config);
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
         let address = listener.local_addr().expect("it is bound");
@@ -64,6 +71,21 @@ impl Scheduler {
     pub async fn stopped(&mut self) {
         let served = self.served.join_next().await.expect("it is joined once");
         served.expect("it does not panic").expect("it stops well");
+    }
+
+    /// Stops it, checks every invariant in what it leaves behind, and drops its database.
+    ///
+    /// # Panics
+    /// When an invariant is broken.
+    pub async fn stop_sound(mut self) {
+        self.ask_to_stop();
+        self.stopped().await;
+        let store = Store::open(&self.database.url, 2).await.expect("the store opens again");
+        // A deleted job goes in steps.
+        while store.retain(None).await.expect("rows are deleted") {}
+        invariants::hold(&store, &self.database, &[]).await;
+        store.close().await;
+        self.database.close().await;
     }
 
     /// Stops it, and drops its database.

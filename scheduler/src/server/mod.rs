@@ -77,6 +77,8 @@ pub async fn serve_with(
     config.check().map_err(ServeError::Config)?;
     let store = Store::open(&config.store, config.connections).await?;
     let store = if config.broker.is_some() { store.with_outbox() } else { store };
+    #[cfg(feature = "test-hooks")]
+    let store = config.mutant.map_or_else(|| store.clone(), |mutant| store.with_mutant(mutant));
     let clock = Clock::anchored(store.now().await?);
     let grace = config.grace();
     let app = App::new(store, clock, config);

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+#[cfg(feature = "test-hooks")]
+use super::Mutant;
 use super::db::{Column, Sql, params};
 use super::handbacks::{self, Back};
 use super::{Lane, Store, StoreError, units};
@@ -30,6 +32,12 @@ impl Store {
         ttl: Duration,
         now: Timestamp,
     ) -> Result<Vec<Result<(), Refusal>>, StoreError> {
+        #[cfg(feature = "test-hooks")]
+        match self.mutant {
+            Some(Mutant::BeatRevives) => return self.beat_anything(beats, ttl, now).await,
+            Some(Mutant::BeatsSuffice) => self.uncount(&beats).await?,
+            _ => {}
+        }
         self.write(Lane::Urgent, move |tx| {
             Box::pin(async move {
                 let mut units =

@@ -1,6 +1,6 @@
 //! What the suite asks of a store and nobody else may. Nothing but the `test-hooks` feature makes it.
 
-use super::db::{Sql, params};
+use super::db::{Db, Sql, params};
 use super::{Lane, Store, StoreError};
 
 /// SQLite's `synchronous` is the connection's own: nobody can read it from outside.
@@ -12,6 +12,22 @@ const DURABILITY: Sql = Sql::pair(
 );
 
 impl Store {
+    /// Sets how SQLite's writer syncs (`NORMAL`, `OFF`): a store that loses what it has acknowledged.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails.
+    pub async fn set_synchronous(&self, level: &str) -> Result<(), StoreError> {
+        let statement = match level {
+            "NORMAL" => "PRAGMA synchronous = NORMAL",
+            "OFF" => "PRAGMA synchronous = OFF",
+            other => return Err(StoreError::Internal(format!("synchronous = {other} is no weaker level"))),
+        };
+        if let Db::Sqlite { writer, .. } = &self.db {
+            sqlx::raw_sql(statement).execute(writer).await?;
+        }
+        Ok(())
+    }
+
     /// The settings on which durability rests, as the connection that writes has them.
     ///
     /// # Errors

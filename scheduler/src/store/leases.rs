@@ -7,6 +7,8 @@ use emend_proto::v1::Block;
 
 use super::db::{Column, Row, Sql, Tx, params};
 use super::{Lane, Store, StoreError, units};
+#[cfg(feature = "test-hooks")]
+use super::{Mutant, mutant};
 use crate::domain::lease::{LeaseRef, Leased, Token};
 use crate::domain::time::Timestamp;
 
@@ -53,42 +55,51 @@ const HELD: Sql = Sql::same(
     "SELECT COUNT(*) AS held, COUNT(*) FILTER (WHERE lease_request = $2) AS again
      FROM units WHERE holder = $1 AND state = 'leased'",
 );
+/// A unit that was lost before goes alone, to a worker that holds nothing: if it kills that worker again, it takes no
+/// other with it. Else records beside a deadly one would use up their attempts with it.
+///
 /// The pick is materialised: under a nested-loop plan it would be run again for every row, and lock them all.
 const GRANT: Sql = Sql::pair(
     "WITH job AS (
-         SELECT j.id FROM jobs j
+         SELECT j.id, j.attempts FROM jobs j
          WHERE j.state IN ('importing', 'running') AND NOT j.paused AND NOT j.deleted
            AND j.pack || '@' || j.pack_version = ANY($1)
            AND EXISTS (SELECT 1 FROM units u
                        WHERE u.job_id = j.id AND u.state = 'ready' AND u.attempts_left > 0)
          ORDER BY j.id LIMIT 1),
      pick AS MATERIALIZED (
-         SELECT u.id, u.first_seq, u.plain_bytes FROM units u
+         SELECT u.id, u.first_seq, u.plain_bytes, u.attempts_left < (SELECT attempts FROM job) AS suspect FROM units u
          WHERE u.job_id = (SELECT id FROM job) AND u.state = 'ready' AND u.attempts_left > 0
+           AND (u.attempts_left >= (SELECT attempts FROM job)
+                OR NOT EXISTS (SELECT 1 FROM units h WHERE h.holder = $3 AND h.state = 'leased'))
          ORDER BY u.first_seq LIMIT $2 FOR UPDATE SKIP LOCKED),
      numbered AS MATERIALIZED (
-         SELECT id, row_number() OVER w AS n, sum(plain_bytes) OVER w AS bytes FROM pick
+         SELECT id, row_number() OVER w AS n, sum(plain_bytes) OVER w AS bytes,
+             sum(CASE WHEN suspect THEN 1 ELSE 0 END) OVER w AS suspects FROM pick
          WINDOW w AS (ORDER BY first_seq))
      UPDATE units u SET state = 'leased', epoch = u.epoch + 1, token_hash = t.hash, holder = $3, lease_request = $4,
          expires_at = $5, progress = NULL, idle_beats = 0
      FROM numbered n JOIN unnest($7::bytea[]) WITH ORDINALITY AS t (hash, n) ON t.n = n.n
-     WHERE u.id = n.id AND (n.n = 1 OR n.bytes <= $6::bigint)",
+     WHERE u.id = n.id AND (n.n = 1 OR (n.bytes <= $6::bigint AND n.suspects = 0))",
     "WITH job AS (
-         SELECT j.id FROM jobs j
+         SELECT j.id, j.attempts FROM jobs j
          WHERE j.state IN ('importing', 'running') AND NOT j.paused AND NOT j.deleted
            AND j.pack || '@' || j.pack_version IN (SELECT value FROM json_each($1))
            AND EXISTS (SELECT 1 FROM units u
                        WHERE u.job_id = j.id AND u.state = 'ready' AND u.attempts_left > 0)
          ORDER BY j.id LIMIT 1),
      pick AS MATERIALIZED (
-         SELECT u.id, u.first_seq, u.plain_bytes FROM units u
+         SELECT u.id, u.first_seq, u.plain_bytes, u.attempts_left < (SELECT attempts FROM job) AS suspect FROM units u
          WHERE u.job_id = (SELECT id FROM job) AND u.state = 'ready' AND u.attempts_left > 0
+           AND (u.attempts_left >= (SELECT attempts FROM job)
+                OR NOT EXISTS (SELECT 1 FROM units h WHERE h.holder = $3 AND h.state = 'leased'))
          ORDER BY u.first_seq LIMIT $2),
      numbered AS MATERIALIZED (
-         SELECT id, row_number() OVER w AS n, sum(plain_bytes) OVER w AS bytes FROM pick
+         SELECT id, row_number() OVER w AS n, sum(plain_bytes) OVER w AS bytes,
+             sum(CASE WHEN suspect THEN 1 ELSE 0 END) OVER w AS suspects FROM pick
          WINDOW w AS (ORDER BY first_seq)),
      granted AS MATERIALIZED (
-         SELECT n.id, substr($8, $7 -> (n.n - 1) ->> 0, $7 -> (n.n - 1) ->> 1) AS hash FROM numbered n WHERE n.n = 1 OR n.bytes <= $6)
+         SELECT n.id, substr($8, $7 -> (n.n - 1) ->> 0, $7 -> (n.n - 1) ->> 1) AS hash FROM numbered n WHERE n.n = 1 OR (n.bytes <= $6 AND n.suspects = 0))
      UPDATE units SET state = 'leased', epoch = epoch + 1, token_hash = g.hash, holder = $3, lease_request = $4,
          expires_at = $5, progress = NULL, idle_beats = 0
      FROM granted g WHERE units.id = g.id",
@@ -110,7 +121,7 @@ const GRANT_AGAIN: Sql = Sql::pair(
      UPDATE units SET epoch = epoch + 1, token_hash = substr($6, $5 -> n.n ->> 0, $5 -> n.n ->> 1), expires_at = $4, progress = NULL, idle_beats = 0
      FROM numbered n WHERE units.id = n.id",
 );
-const GRANTED: Sql = Sql::same(
+pub(super) const GRANTED: Sql = Sql::same(
     "SELECT u.id, u.job_id, u.first_seq, u.last_seq, u.epoch, u.token_hash, u.expires_at,
          j.pack, j.pack_version, j.as_of, b.count, b.plain_bytes, b.checksum, b.data
      FROM units u JOIN jobs j ON j.id = u.job_id JOIN blocks b ON b.unit_id = u.id AND b.revision = 0
@@ -129,6 +140,12 @@ impl Store {
         ttl: Duration,
         now: Timestamp,
     ) -> Result<Vec<Leased<UnitToDo>>, StoreError> {
+        #[cfg(feature = "test-hooks")]
+        let ask = match self.mutant {
+            Some(Mutant::ForgetsRequests) => mutant::leases::forget(ask),
+            Some(Mutant::PlainPick) => return self.lease_plainly(ask, now + ttl).await,
+            _ => ask,
+        };
         self.write(Lane::Urgent, move |tx| Box::pin(async move { lease(tx, ask, now + ttl).await })).await
     }
 
@@ -155,7 +172,7 @@ const HAS_READY: Sql = Sql::pair(
      LIMIT 1",
 );
 
-async fn lease(
+pub(super) async fn lease(
     tx: &mut Tx,
     ask: LeaseAsk,
     expires_at: Timestamp,
@@ -192,7 +209,10 @@ async fn lease(
 }
 
 /// `None` when it keeps the token it has: a call sent again that wants fewer than before gets fewer.
-fn read_leased(row: &Row, tokens: &HashMap<Vec<u8>, &Token>) -> Result<Option<Leased<UnitToDo>>, StoreError> {
+pub(super) fn read_leased(
+    row: &Row,
+    tokens: &HashMap<Vec<u8>, &Token>,
+) -> Result<Option<Leased<UnitToDo>>, StoreError> {
     let Some(&token) = tokens.get(&row.bytes("token_hash")?) else { return Ok(None) };
     Ok(Some(Leased {
         lease: LeaseRef { unit_id: row.int("id")?, epoch: row.int("epoch")?, token: token.clone() },

@@ -24,7 +24,13 @@ const DELETE_KEYS: Sql = Sql::same(
 );
 const DELETE_KEY_RUNS: Sql = Sql::same("DELETE FROM key_runs WHERE job_id = $1");
 const DELETE_UNITS: Sql =
-    Sql::same("DELETE FROM units WHERE id IN (SELECT id FROM units WHERE job_id = $1 LIMIT $2)");
+    Sql::same("DELETE FROM units WHERE id IN (SELECT id FROM units WHERE job_id = $1 LIMIT $2) RETURNING id");
+/// A commit that was under way when the job was deleted holds its unit: the unit goes after it, and only then is
+/// the block that it wrote there to be seen.
+const DELETE_LATE_BLOCKS: Sql = Sql::pair(
+    "DELETE FROM blocks WHERE unit_id = ANY($1)",
+    "DELETE FROM blocks WHERE unit_id IN (SELECT value FROM json_each($1))",
+);
 const DELETE_REJECTS: Sql = Sql::same("DELETE FROM rejects WHERE job_id = $1");
 const DELETE_IMPORTS: Sql = Sql::same("DELETE FROM imports WHERE job_id = $1");
 const DELETE_OUTBOX: Sql = Sql::same("DELETE FROM outbox WHERE job_id = $1");
@@ -53,10 +59,16 @@ impl Store {
                 }
                 let Some(row) = tx.row(DELETED_JOB, params![]).await? else { return Ok(false) };
                 let id = row.int("id")?;
-                for step in [DELETE_BLOCKS, DELETE_KEYS, DELETE_UNITS] {
+                for step in [DELETE_BLOCKS, DELETE_KEYS] {
                     if tx.execute(step, params![id, STEP]).await? > 0 {
                         return Ok(true);
                     }
+                }
+                let units = tx.rows(DELETE_UNITS, params![id, STEP]).await?;
+                if !units.is_empty() {
+                    let ids = units.iter().map(|unit| unit.int("id")).collect::<Result<Vec<_>, _>>()?;
+                    tx.execute(DELETE_LATE_BLOCKS, params![ids]).await?;
+                    return Ok(true);
                 }
                 for last in [DELETE_KEY_RUNS, DELETE_REJECTS, DELETE_IMPORTS, DELETE_OUTBOX, DELETE_JOB] {
                     tx.execute(last, params![id]).await?;

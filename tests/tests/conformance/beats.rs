@@ -22,6 +22,17 @@ on_both_stores!(
     a_new_lease_begins_without_progress,
 );
 
+mod mutants {
+    emend_tests::fails_on_mutants!(Sqlite:
+        sqlite_a_revived_lease: BeatRevives, "a beat revived a lease", a_beat_never_revives_a_lease_that_another_has;
+        sqlite_a_hung_unit: BeatsSuffice, "a hung unit is still held", a_hung_unit_loses_its_lease_after_at_most_four_beats;
+    );
+    emend_tests::fails_on_mutants!(Postgres:
+        postgres_a_revived_lease: BeatRevives, "a beat revived a lease", a_beat_never_revives_a_lease_that_another_has;
+        postgres_a_hung_unit: BeatsSuffice, "a hung unit is still held", a_hung_unit_loses_its_lease_after_at_most_four_beats;
+    );
+}
+
 async fn a_beat_extends_a_lease(bench: &Bench) {
     let job = bench.job("j", 2, 2).await;
     let worker = bench.worker("w");
@@ -89,7 +100,8 @@ async fn a_beat_never_revives_a_lease_that_another_has(bench: &Bench) {
     bench.expire(at(60)).await;
     let held = new.lease_one(at(61)).await;
     let before = effects(bench, &job).await;
-    assert_eq!(old.beat(&lost.lease, Some(1), at(62)).await, Err(Refusal::LeaseLost));
+    let beat = old.beat(&lost.lease, Some(1), at(62)).await;
+    assert_eq!(beat, Err(Refusal::LeaseLost), "a beat revived a lease that another has");
     assert_eq!(effects(bench, &job).await, before);
     new.commit(&held, at(63)).await;
     assert_eq!(old.beat(&lost.lease, Some(2), at(64)).await, Err(Refusal::Superseded));

@@ -1,5 +1,6 @@
 //! The loop that returns expired leases.
 
+use emend_scheduler::domain::job::JobRef;
 use emend_scheduler::domain::unit::UnitState;
 use emend_tests::bench::{Bench, T0, TTL, at};
 use emend_tests::on_both_stores;
@@ -74,10 +75,12 @@ async fn many_expiring_at_once_are_held_back_for_a_ttl(bench: &Bench) {
 }
 
 async fn a_few_expiring_at_once_are_not(bench: &Bench) {
-    bench.job("j", 40, 2).await;
+    let first = bench.job("first", 18, 2).await;
     let worker = bench.worker("w");
     worker.lease(9, T0).await;
     assert_eq!(bench.expire(at(60)).await.len(), 9);
+    bench.store.cancel_job(JobRef::Id(first.id), at(60)).await.unwrap();
+    bench.job("j", 40, 2).await;
     worker.lease(10, at(100)).await;
     worker.lease(10, at(120)).await;
     // Ten of twenty are half, not more.

@@ -52,7 +52,8 @@ async fn what_is_not_retryable_is_split_at_once(bench: &Bench) {
     assert_eq!(bench.state(&job, 1).await, (UnitState::Ready, 1, 0));
     assert!(worker.lease(1, at(1)).await.is_empty());
     bench.split_all(at(1)).await;
-    assert_eq!(worker.lease(9, at(2)).await.len(), 2);
+    assert_eq!(worker.lease(9, at(2)).await.len(), 1);
+    assert_eq!(bench.worker("another").lease(9, at(2)).await.len(), 1);
     assert_eq!(worker.fail(&lease, false).await, Err(Refusal::LeaseLost));
 }
 

@@ -22,6 +22,7 @@ on_both_stores!(
     jobs_that_are_paused_cancelled_or_deleted_lease_nothing,
     a_worker_gets_only_what_it_can_run,
     a_worker_never_holds_more_than_its_slots_and_one,
+    a_unit_that_was_lost_before_goes_alone,
     a_worker_that_asks_many_times_at_once_holds_no_more,
     the_same_request_again_gets_the_same_units,
     the_same_request_again_gets_only_what_still_lives,
@@ -129,8 +130,22 @@ async fn a_worker_never_holds_more_than_its_slots_and_one(bench: &Bench) {
     // What has expired is held until the loop returns it.
     assert!(worker.lease(1, at(90)).await.is_empty());
     bench.expire(at(120)).await;
-    assert_eq!(worker.lease(9, at(120)).await.len(), 3);
-    assert_eq!(Worker { slots: 2, ..bench.worker("another") }.lease(9, at(120)).await.len(), 3);
+    // What was lost goes one by one.
+    assert_eq!(firsts(&worker.lease(9, at(120)).await), [3]);
+    assert_eq!(firsts(&worker.lease(9, at(120)).await), [9, 11]);
+    assert!(worker.lease(1, at(120)).await.is_empty());
+}
+
+/// If it kills its worker again, it takes no other unit with it.
+async fn a_unit_that_was_lost_before_goes_alone(bench: &Bench) {
+    bench.job("j", 20, 2).await;
+    let (worker, another) = (bench.worker("w"), bench.worker("another"));
+    worker.lease(3, T0).await;
+    bench.expire(at(60)).await;
+    assert_eq!(firsts(&worker.lease(9, at(60)).await), [1]);
+    // It holds one, so it gets none that was lost.
+    assert_eq!(firsts(&worker.lease(2, at(60)).await), [7, 9]);
+    assert_eq!(firsts(&another.lease(9, at(60)).await), [3]);
 }
 
 async fn a_worker_that_asks_many_times_at_once_holds_no_more(bench: &Bench) {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use emend_scheduler::store::Store;
 use emend_tests::bench::{Bench, STARTED, T0, TTL, at};
 use emend_tests::database::Backend;
+use emend_tests::mutants;
 use emend_tests::worker::{Worker, accepted};
 use futures::future::join_all;
 
@@ -15,6 +16,17 @@ const LIMIT: Duration = Duration::from_secs(20);
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn leasing_under_forced_nested_loops_gives_no_more_than_asked() {
     let bench = Bench::new(Backend::Postgres).await;
+    no_more_than_asked(&bench).await;
+    bench.close().await;
+}
+
+mod on_mutants {
+    emend_tests::fails_on_mutants!(Postgres:
+        a_pick_that_is_not_materialised: PlainPick, "units leased under", no_more_than_asked;
+    );
+}
+
+async fn no_more_than_asked(bench: &Bench) {
     bench.database.execute("ALTER TABLE units SET (autovacuum_enabled = off)").await;
     bench.database.execute("ALTER TABLE jobs SET (autovacuum_enabled = off)").await;
     bench.database.execute("ALTER TABLE blocks SET (autovacuum_enabled = off)").await;
@@ -27,6 +39,13 @@ async fn leasing_under_forced_nested_loops_gives_no_more_than_asked() {
             "enable_seqscan = off",
             "enable_material = off",
         ],
+        vec![
+            "enable_hashjoin = off",
+            "enable_mergejoin = off",
+            "enable_material = off",
+            "enable_hashagg = off",
+            "enable_sort = off",
+        ],
         vec!["enable_nestloop = off", "enable_indexscan = off", "enable_bitmapscan = off"],
         vec!["plan_cache_mode = force_generic_plan", "enable_hashjoin = off", "enable_mergejoin = off"],
     ];
@@ -37,14 +56,14 @@ async fn leasing_under_forced_nested_loops_gives_no_more_than_asked() {
         for setting in settings {
             bench.database.execute(&format!("ALTER DATABASE {name} SET {setting}")).await;
         }
-        let store = Store::open(&bench.database.url, 8).await.unwrap();
+        let store = mutants::mutated(Store::open(&bench.database.url, 8).await.unwrap());
         let work = |who: usize| {
             let worker = Worker::new(&store, &format!("w{round}-{who}"));
             async move {
                 let mut got = 0;
                 for count in [1, 3, 1, 10] {
                     let leases = worker.lease(count, T0).await;
-                    assert_eq!(leases.len(), count, "{settings:?}");
+                    assert_eq!(leases.len(), count, "units leased under {settings:?}");
                     assert_eq!(worker.lease_as("again", count, T0).await.len(), count, "{settings:?}");
                     let again = worker.lease_as("again", count, T0).await;
                     assert_eq!(again.len(), count, "{settings:?}");
@@ -61,7 +80,6 @@ async fn leasing_under_forced_nested_loops_gives_no_more_than_asked() {
         assert_eq!(usize::try_from(progress.leased + progress.done).unwrap(), leased, "{settings:?}");
         store.close().await;
     }
-    bench.close().await;
 }
 
 /// Statements that touch several rows lock in id order or skip: the loop never waits for a commit.

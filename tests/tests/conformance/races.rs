@@ -14,6 +14,19 @@ use tokio::task::JoinSet;
 
 on_both_stores!(every_order_has_one_outcome, all_at_once_have_one_outcome, commits_at_once_are_one_effect);
 
+mod mutants {
+    emend_tests::fails_on_mutants!(Sqlite:
+        sqlite_a_revived_lease: BeatRevives, "a beat after the end", every_order_has_one_outcome;
+        sqlite_a_commit_without_a_fence: StateOnly, "a commit in vain", every_order_has_one_outcome;
+        sqlite_a_commit_that_is_forgotten: ForgetsCommits, "the first answer", commits_at_once_are_one_effect;
+    );
+    emend_tests::fails_on_mutants!(Postgres:
+        postgres_a_revived_lease: BeatRevives, "a beat after the end", every_order_has_one_outcome;
+        postgres_a_commit_without_a_fence: StateOnly, "a commit in vain", every_order_has_one_outcome;
+        postgres_a_commit_that_is_forgotten: ForgetsCommits, "the first answer", commits_at_once_are_one_effect;
+    );
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Step {
     Beat,
@@ -38,14 +51,18 @@ async fn every_order_has_one_outcome(bench: &Bench) {
         orders(&[Step::Beat, Step::Expire, Step::Commit, Step::LeaseAnew]).iter().enumerate()
     {
         let job = bench.job(&format!("j{round}"), 2, 2).await;
-        let (old, new) = (bench.worker("old"), bench.worker("new"));
+        let (old, new) = (bench.worker("old"), bench.worker(&format!("new-{round}")));
         let lease = old.lease_one(T0).await;
         let (mut returned, mut extended, mut taken, mut done) = (false, false, false, false);
         for step in order {
             match step {
                 Step::Beat => {
                     let beat = old.beat(&lease.lease, Some(1), at(60)).await;
-                    assert_eq!(beat.is_ok(), !returned && !done, "{order:?}: {beat:?}");
+                    assert_eq!(
+                        beat.is_ok(),
+                        !returned && !done,
+                        "a beat after the end, or none before it, in {order:?}: {beat:?}"
+                    );
                     extended |= beat.is_ok();
                 }
                 Step::Expire => {
@@ -55,7 +72,11 @@ async fn every_order_has_one_outcome(bench: &Bench) {
                 }
                 Step::Commit => {
                     let outcome = old.commit(&lease, at(60)).await;
-                    assert_eq!(accepted(&outcome).is_some(), !taken, "{order:?}: {outcome:?}");
+                    assert_eq!(
+                        accepted(&outcome).is_some(),
+                        !taken,
+                        "a commit in vain, or one refused, in {order:?}: {outcome:?}"
+                    );
                     done |= accepted(&outcome).is_some();
                 }
                 Step::LeaseAnew => {
@@ -68,7 +89,7 @@ async fn every_order_has_one_outcome(bench: &Bench) {
         let unit = bench.unit(&job, 1).await;
         let state = if taken { UnitState::Leased } else { UnitState::Done };
         assert_eq!((unit.unit.state, unit.unit.epoch), (state, 1 + i64::from(taken)), "{order:?}");
-        assert_eq!(unit.worker.as_deref(), Some(if taken { "new" } else { "old" }));
+        assert_eq!(unit.worker.as_deref(), Some(if taken { new.name.as_str() } else { "old" }));
         bench.store.cancel_job(emend_scheduler::domain::job::JobRef::Id(job.id), at(61)).await.unwrap();
     }
 }
@@ -76,7 +97,7 @@ async fn every_order_has_one_outcome(bench: &Bench) {
 async fn all_at_once_have_one_outcome(bench: &Bench) {
     for round in 0..12 {
         let job = bench.job(&format!("j{round}"), 2, 2).await;
-        let (old, new) = (bench.worker("old"), bench.worker("new"));
+        let (old, new) = (bench.worker("old"), bench.worker(&format!("new-{round}")));
         let lease = old.lease_one(T0).await;
         let barrier = Arc::new(Barrier::new(4));
         let wait = || {
@@ -145,7 +166,13 @@ async fn commits_at_once_are_one_effect(bench: &Bench) {
                     assert_eq!(*told, receipt);
                     first += usize::from(!replayed);
                 }
-                Outcome::Refused(refusal) => assert_eq!(*refusal, Refusal::IdempotencyMismatch),
+                Outcome::Refused(refusal) => {
+                    assert_eq!(
+                        *refusal,
+                        Refusal::IdempotencyMismatch,
+                        "the first answer does not come again"
+                    );
+                }
             }
         }
         assert_eq!(first, 1, "{outcomes:?}");

@@ -1,11 +1,19 @@
 //! Retention: what goes, and what stays.
 
+use std::time::Duration;
+
 use emend_scheduler::domain::job::{JobRef, JobState};
 use emend_scheduler::domain::results::Verdicts;
 use emend_scheduler::store::{Batch, Job, JobConflict, Reject, StoreError};
 use emend_tests::bench::{Bench, T0, at, batch};
+use emend_tests::database::Backend;
 use emend_tests::on_both_stores;
+use emend_tests::process::eventually;
 use emend_tests::records::records;
+use emend_tests::worker::accepted;
+
+/// Far longer than anything takes.
+const LIMIT: Duration = Duration::from_secs(20);
 
 on_both_stores!(
     a_jobs_blocks_go_and_its_counts_stay,
@@ -89,6 +97,47 @@ async fn a_deleted_job_leaves_nothing_behind(bench: &Bench) {
     assert_eq!(bench.store.progress(kept.id).await.unwrap().records, 4);
     // Ids are never used again.
     assert!(bench.new_job("next", 2).await.id > job.id);
+}
+
+/// A commit that is half done when its job is cancelled, deleted and swept up.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_commit_under_way_leaves_no_block_of_a_deleted_job() {
+    let bench = Bench::new(Backend::Postgres).await;
+    let job = bench.job("j", 2, 2).await;
+    let worker = bench.worker("w");
+    let lease = worker.lease_one(T0).await;
+    // The same row, written and not finished, keeps the commit waiting behind its lock of the unit.
+    let mut other = bench.database.postgres().begin().await.unwrap();
+    sqlx::query("INSERT INTO blocks VALUES ($1, 1, 0, 0, 0, '')")
+        .bind(lease.lease.unit_id)
+        .execute(&mut *other)
+        .await
+        .unwrap();
+    let waiting = async |count: i64| {
+        let waits = "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database()
+                     AND application_name = 'emend' AND wait_event_type = 'Lock'";
+        eventually("a transaction that waits for a lock", LIMIT, async || {
+            (bench.database.int(waits).await == count).then_some(())
+        })
+        .await
+        .unwrap();
+    };
+    let commit = async { worker.commit(&lease, at(1)).await };
+    let sweep = async {
+        waiting(1).await;
+        bench.store.cancel_job(JobRef::Id(job.id), at(2)).await.unwrap();
+        bench.store.delete_job(JobRef::Id(job.id)).await.unwrap();
+        while bench.store.retain(None).await.unwrap() {}
+    };
+    let release = async {
+        waiting(2).await;
+        other.rollback().await.unwrap();
+    };
+    let (outcome, (), ()) = futures::join!(commit, sweep, release);
+    assert!(accepted(&outcome).is_some(), "{outcome:?}");
+    assert_eq!((rows(&bench, "units").await, rows(&bench, "jobs").await), (0, 0));
+    assert_eq!(rows(&bench, "blocks").await, 0, "a block was left behind");
+    bench.close().await;
 }
 
 async fn a_large_job_goes_in_steps(bench: &Bench) {

@@ -1,21 +1,40 @@
-//! Clients that hang up in the middle of a call, two hundred of them, on a pool of two.
+//! Clients that hang up in the middle of a call, a thousand of them, on a pool of two.
 
+use std::str::FromStr as _;
 use std::time::Instant;
 
 use emend_proto::v1::{CommitUnitsRequest, LeaseUnitsRequest};
-use emend_tests::database::Backend;
+use emend_tests::database::{Backend, Database};
 use emend_tests::proxy::Proxy;
 use emend_tests::scheduler::{Scheduler, channel, jobs, work};
 use futures::future::join_all;
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{Connection as _, PgConnection};
 use tonic::transport::Channel;
 
 use super::support::{LIMIT, chunk, commit, header, job_request, lease, lease_request, make_job};
 
 super::on_both_backends!(no_connection_is_left_in_a_transaction);
 
-const HANG_UPS: usize = 200;
+/// The check itself: a connection that was left so is seen.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_left_in_a_transaction_is_noticed() {
+    let database = Database::new(Backend::Postgres).await;
+    let options = PgConnectOptions::from_str(&database.url).unwrap().application_name("emend");
+    let mut left = PgConnection::connect_with(&options).await.unwrap();
+    assert_eq!(database.int(LEFT).await, 0);
+    sqlx::raw_sql("BEGIN; SELECT 1").execute(&mut left).await.unwrap();
+    assert_eq!(database.int(LEFT).await, 1);
+    left.close().await.unwrap();
+    database.close().await;
+}
+
+const HANG_UPS: usize = 1000;
+/// Connections of schedulers that wait in a transaction.
+const LEFT: &str = "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database()
+    AND application_name = 'emend' AND state LIKE 'idle in transaction%'";
 
 async fn no_connection_is_left_in_a_transaction(backend: Backend) {
     let scheduler = Scheduler::start_with(backend, |config| config.connections = 2).await;
@@ -47,17 +66,15 @@ async fn no_connection_is_left_in_a_transaction(backend: Backend) {
         call.unwrap();
     }
     if backend == Backend::Postgres {
-        let left = "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database()
-                    AND application_name = 'emend' AND state LIKE 'idle in transaction%'";
         let begun = Instant::now();
         // A transaction that is under way is between two statements now and then: it must come to an end.
-        while scheduler.database.int(left).await > 0 {
+        while scheduler.database.int(LEFT).await > 0 {
             assert!(begun.elapsed() < LIMIT, "a connection is left in a transaction");
             tokio::task::yield_now().await;
         }
     }
     drop(proxy);
-    scheduler.stop().await;
+    scheduler.stop_sound().await;
 }
 
 /// Leases and commits, or imports, by turns; whether all was answered.

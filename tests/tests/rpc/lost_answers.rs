@@ -9,24 +9,92 @@ use emend_proto::v1::{
 use emend_tests::database::Backend;
 use emend_tests::proxy::Proxy;
 use emend_tests::scheduler::{Scheduler, channel, jobs, work};
+use prost::Message as _;
+use prost_types::FileDescriptorSet;
 use tonic::transport::Channel;
 use tonic::{Code, Status};
 
 use super::support::{chunk, commit, header, job_request, lease, make_job, reference, units};
 
-super::on_both_backends!(
+/// Tests by the name of their RPC, so that none is forgotten.
+macro_rules! each_rpc {
+    ($($name:ident),* $(,)?) => {
+        super::on_both_backends!($($name),*);
+        const COVERED: &[&str] = &[$(stringify!($name)),*];
+    };
+}
+each_rpc!(
     create_job,
     import_records,
     seal_job,
-    pause_and_resume_job,
+    pause_job,
+    resume_job,
     cancel_job,
     delete_job,
+    lease_units,
     heartbeat,
     commit_units,
     release_units,
     fail_units,
     retry_units,
 );
+
+/// RPCs that change nothing.
+const READS: &[&str] = &[
+    "export_records",
+    "get_job",
+    "get_record",
+    "list_jobs",
+    "list_records",
+    "list_rejects",
+    "list_units",
+    "watch_job",
+];
+
+/// What the contract says, not what somebody remembered.
+#[test]
+fn every_rpc_that_changes_something_is_covered() {
+    let files = FileDescriptorSet::decode(emend_proto::DESCRIPTORS).unwrap().file;
+    let services = files.iter().filter(|file| file.package() == "emend.v1").flat_map(|file| &file.service);
+    // Ours to serve; a validator is served by whoever wrote it.
+    let served = services.filter(|service| service.name() != "ValidatorService");
+    let rpcs: Vec<_> = served.flat_map(|service| &service.method).map(|rpc| snake(rpc.name())).collect();
+    let known = |rpc: &String| COVERED.contains(&rpc.as_str()) != READS.contains(&rpc.as_str());
+    let forgotten: Vec<_> = rpcs.iter().filter(|rpc| !known(rpc)).collect();
+    assert!(forgotten.is_empty(), "no test loses the answer of {forgotten:?}");
+    assert_eq!(rpcs.len(), COVERED.len() + READS.len(), "a test or a read is of no RPC");
+}
+
+fn snake(name: &str) -> String {
+    let mut snake = String::new();
+    for letter in name.chars() {
+        if letter.is_uppercase() && !snake.is_empty() {
+            snake.push('_');
+        }
+        snake.extend(letter.to_lowercase());
+    }
+    snake
+}
+
+mod mutants {
+    use emend_scheduler::store::Mutant;
+    use emend_tests::database::Backend;
+    use emend_tests::mutants::fails_on;
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_commit_that_is_forgotten() {
+        for backend in [Backend::Sqlite, Backend::Postgres] {
+            fails_on(Mutant::ForgetsCommits, "the receipt again", super::commit_units(backend)).await;
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_request_that_is_forgotten() {
+        for backend in [Backend::Sqlite, Backend::Postgres] {
+            fails_on(Mutant::ForgetsRequests, "the same units", super::lease_units(backend)).await;
+        }
+    }
+}
 
 /// A scheduler, and a line to it that may lose an answer.
 pub(crate) struct Rig {
@@ -63,9 +131,10 @@ impl Rig {
         call(channel(self.proxy.address)).await
     }
 
-    async fn stop(self) {
+    /// Stops the scheduler, and checks what it leaves behind.
+    pub(crate) async fn stop(self) {
         drop(self.proxy);
-        self.scheduler.stop().await;
+        self.scheduler.stop_sound().await;
     }
 }
 
@@ -104,13 +173,20 @@ async fn seal_job(backend: Backend) {
     rig.stop().await;
 }
 
-async fn pause_and_resume_job(backend: Backend) {
+async fn pause_job(backend: Backend) {
     let rig = Rig::start(backend).await;
     make_job(&rig.sound, "j", 4).await;
     let pause = || PauseJobRequest { job: "j".into() };
     let paused = rig.lose_then(async |line| jobs(&line).pause_job(pause()).await).await.unwrap();
     assert!(paused.into_inner().job.unwrap().paused);
     assert!(lease(&rig.sound, "r", 1).await.unwrap().leases.is_empty());
+    rig.stop().await;
+}
+
+async fn resume_job(backend: Backend) {
+    let rig = Rig::start(backend).await;
+    make_job(&rig.sound, "j", 4).await;
+    jobs(&rig.sound).pause_job(PauseJobRequest { job: "j".into() }).await.unwrap();
     let resume = || ResumeJobRequest { job: "j".into() };
     let resumed = rig.lose_then(async |line| jobs(&line).resume_job(resume()).await).await.unwrap();
     assert!(!resumed.into_inner().job.unwrap().paused);
@@ -134,6 +210,20 @@ async fn delete_job(backend: Backend) {
     let delete = || DeleteJobRequest { job: "j".into() };
     let again = rig.lose_then(async |line| jobs(&line).delete_job(delete()).await).await;
     assert_eq!(again.unwrap_err().code(), Code::NotFound);
+    rig.stop().await;
+}
+
+/// More of it in `lost_leases`.
+async fn lease_units(backend: Backend) {
+    let rig = Rig::start(backend).await;
+    make_job(&rig.sound, "j", 8).await;
+    rig.lose(async |line| lease(&line, "r", 3).await).await;
+    let before: Vec<_> = units(&rig.sound, "j").await.into_iter().filter(|unit| unit.epoch == 1).collect();
+    let leases = lease(&channel(rig.proxy.address), "r", 3).await.unwrap().leases;
+    let lost: Vec<_> = before.iter().map(|unit| unit.unit_id).collect();
+    let again: Vec<_> = leases.iter().map(|lease| lease.unit_id).collect();
+    assert_eq!(again, lost, "the same units do not come again");
+    assert!(leases.len() == 3 && leases.iter().all(|lease| lease.epoch == 2));
     rig.stop().await;
 }
 
@@ -170,8 +260,9 @@ async fn commit_units(backend: Backend) {
     for _again in 0..2 {
         let outcomes = send(channel(rig.proxy.address)).await.unwrap().into_inner().outcomes;
         for (outcome, receipt) in outcomes.iter().zip(&before) {
+            let expected = commit_outcome::Outcome::Receipt(receipt.clone());
+            assert_eq!(outcome.outcome.as_ref(), Some(&expected), "not the receipt again");
             assert!(outcome.replayed);
-            assert_eq!(outcome.outcome, Some(commit_outcome::Outcome::Receipt(receipt.clone())));
         }
         assert_eq!(outcomes.len(), 2);
     }

@@ -36,7 +36,7 @@ async fn the_same_request_again_leaves_no_unit_idle(backend: Backend) {
     assert_eq!(idle(&rig, &heard).await, BTreeSet::new());
     assert!(units(&rig.sound, "j").await.iter().all(|unit| unit.attempts_left == 3));
     commit_all(&rig, &heard).await;
-    rig.scheduler.stop().await;
+    rig.stop().await;
 }
 
 /// The mutant: a caller that makes up a new request id when it tries again.
@@ -46,7 +46,7 @@ async fn another_request_instead_is_noticed(backend: Backend) {
     rig.lose(async |line| lease(&line, "r", 3).await).await;
     let heard = lease(&channel(rig.proxy.address), "another", 3).await.unwrap().leases;
     assert_eq!(idle(&rig, &heard).await.len(), 3, "idle units go unnoticed");
-    rig.scheduler.stop().await;
+    rig.stop().await;
 }
 
 async fn many_answers_in_a_row_may_be_lost(backend: Backend) {
@@ -59,7 +59,7 @@ async fn many_answers_in_a_row_may_be_lost(backend: Backend) {
     assert!(heard.len() == 3 && heard.iter().all(|lease| lease.epoch == 5));
     assert_eq!(idle(&rig, &heard).await, BTreeSet::new());
     commit_all(&rig, &heard).await;
-    rig.scheduler.stop().await;
+    rig.stop().await;
 }
 
 async fn commit_all(rig: &Rig, leases: &[Lease]) {

@@ -14,6 +14,7 @@ use emend_scheduler::domain::job::{JobPolicy, JobRef, JobSpec};
 use emend_scheduler::store::{Job, Mutant, Store};
 use emend_tests::bench::{Bench, T0, spec};
 use emend_tests::database::Backend;
+use emend_tests::invariants;
 use emend_tests::records::records;
 
 use clock::Clock;
@@ -35,6 +36,7 @@ async fn run(backend: Backend, units: i64, mutant: Option<Mutant>) -> Vec<Violat
     violations.extend(settled(&bench, &job, units, &journal).await);
     if mutant.is_none() {
         violations.extend(replayed(&bench.store, &journal).await);
+        invariants::hold(&bench.store, &bench.database, &[]).await;
     }
     bench.close().await;
     violations

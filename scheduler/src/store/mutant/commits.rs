@@ -1,27 +1,14 @@
-//! Commits with a guard taken out. A safety test that does not fail on its mutant shows nothing, so the suite runs
-//! the zombie storm on each of these and expects violations. Nothing but the `test-hooks` feature makes one.
+//! Commits without their guards.
 
-use super::commits::{Commit, Outcome, done_table};
-use super::db::{Sql, Tx, params};
-use super::{Lane, Outbox, Store, StoreError, units};
+use super::Mutant;
 use crate::domain::commit::{Content, Decision, decide_commit};
 use crate::domain::lease::Refusal;
 use crate::domain::results::Results;
 use crate::domain::time::Timestamp;
 use crate::domain::unit::{Receipt, Unit, UnitId, UnitState};
-
-/// Which guard is missing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mutant {
-    /// A commit is taken whenever the unit is leased, by whomever.
-    StateOnly,
-    /// The fence is read in one transaction and the results are written in another.
-    FenceOutsideWrite,
-    /// What there is to tell is written in a transaction of its own, after the commit's.
-    OutboxOutsideEffect,
-    /// A relay's rows are deleted when it takes them, not when the broker has confirmed.
-    ForgetBeforeConfirm,
-}
+use crate::store::commits::{Commit, Outcome, done_table};
+use crate::store::db::{Sql, Tx, params};
+use crate::store::{Lane, Outbox, Store, StoreError, units};
 
 /// As the true statement, without the epoch.
 const DONE: Sql = Sql::pair(
@@ -43,13 +30,7 @@ const PEEK: Sql = Sql::same(
 const FORGET: Sql = Sql::same("DELETE FROM blocks WHERE unit_id = $1 AND revision = 1");
 
 impl Store {
-    /// This store with a guard taken out.
-    #[must_use]
-    pub fn with_mutant(&self, mutant: Mutant) -> Self {
-        Self { mutant: Some(mutant), ..self.clone() }
-    }
-
-    pub(super) async fn commit_mutated(
+    pub(in crate::store) async fn commit_mutated(
         &self,
         mutant: Mutant,
         worker: String,
@@ -57,11 +38,15 @@ impl Store {
         now: Timestamp,
     ) -> Result<Vec<Outcome>, StoreError> {
         match mutant {
-            Mutant::StateOnly | Mutant::FenceOutsideWrite => {}
+            Mutant::StateOnly | Mutant::FenceOutsideWrite | Mutant::AnswersFirst => {}
             Mutant::OutboxOutsideEffect => return self.commit_then_tell(worker, commits, now).await,
-            Mutant::ForgetBeforeConfirm => {
-                return Box::pin(self.without_mutant().commit(worker, commits, now)).await;
+            Mutant::ForgetsCommits => {
+                let mut outcomes = Box::pin(self.without_mutant().commit(worker, commits, now)).await?;
+                forget(&mut outcomes);
+                return Ok(outcomes);
             }
+            // Their guards are others'.
+            _ => return Box::pin(self.without_mutant().commit(worker, commits, now)).await,
         }
         let mut outcomes = Vec::new();
         for commit in commits {
@@ -108,6 +93,9 @@ impl Store {
         let unit = self.read(move |tx| Box::pin(async move { peek(tx, id).await })).await?;
         // The window in which another lease is granted and committed.
         tokio::task::yield_now().await;
+        if mutant == Mutant::AnswersFirst {
+            return Ok(self.answer_first(worker, commit, unit, now));
+        }
         self.write(Lane::Urgent, move |tx| {
             Box::pin(async move {
                 let unit = match mutant {
@@ -118,6 +106,32 @@ impl Store {
             })
         })
         .await
+    }
+
+    /// The answer goes out, and the work follows when it can; whether it succeeds is nobody's business.
+    fn answer_first(&self, worker: String, commit: Commit, unit: Option<Unit>, now: Timestamp) -> Outcome {
+        let decision = decide_commit(unit.as_ref(), &commit.lease, &commit.content, now);
+        let (Decision::Apply { late }, Content::Sound(results)) = (decision, &commit.content) else {
+            return Outcome::Refused(Refusal::LeaseLost);
+        };
+        let receipt = Receipt {
+            commit_id: commit.commit_id.clone(),
+            unit_id: commit.lease.unit_id,
+            epoch: commit.lease.epoch,
+            digest: results.digest.clone(),
+        };
+        let store = self.without_mutant();
+        self.tasks.spawn(async move { drop(store.commit(worker, vec![commit], now).await) });
+        Outcome::Accepted { receipt, replayed: false, late }
+    }
+}
+
+/// What was taken is no longer known: said again, it is as if another had come first.
+fn forget(outcomes: &mut [Outcome]) {
+    for outcome in outcomes {
+        if matches!(outcome, Outcome::Accepted { replayed: true, .. }) {
+            *outcome = Outcome::Refused(Refusal::Superseded);
+        }
     }
 }
 

@@ -1,0 +1,48 @@
+//! Leasing without its guards.
+
+use std::collections::HashMap;
+
+use crate::domain::lease::{Leased, Token};
+use crate::domain::time::Timestamp;
+use crate::ids;
+use crate::store::db::{Sql, params};
+use crate::store::leases::{GRANTED, lease, read_leased};
+use crate::store::{Lane, LeaseAsk, Store, StoreError, UnitToDo};
+
+/// The pick stands where a plan may run it again for every row: each run skips what this statement has locked, and
+/// finds the next.
+const GRANT: Sql = Sql::same(
+    "UPDATE units SET state = 'leased', epoch = epoch + 1, token_hash = $1, holder = $2, lease_request = $3,
+         expires_at = $4, progress = NULL, idle_beats = 0
+     WHERE id IN (SELECT u.id FROM units u WHERE u.job_id = (SELECT MIN(id) FROM jobs) AND u.state = 'ready'
+                  ORDER BY u.first_seq LIMIT $5 FOR UPDATE SKIP LOCKED)",
+);
+
+/// A call sent again is a new one.
+pub(in crate::store) fn forget(ask: LeaseAsk) -> LeaseAsk {
+    LeaseAsk { request: ids::commit_id(), ..ask }
+}
+
+impl Store {
+    pub(in crate::store) async fn lease_plainly(
+        &self,
+        ask: LeaseAsk,
+        expires_at: Timestamp,
+    ) -> Result<Vec<Leased<UnitToDo>>, StoreError> {
+        self.write(Lane::Urgent, move |tx| {
+            Box::pin(async move {
+                let (worker, request) = (ask.worker.as_str(), ask.request.as_str());
+                if !tx.rows(GRANTED, params![worker, request]).await?.is_empty() {
+                    return lease(tx, ask, expires_at).await;
+                }
+                let Some(token) = ask.tokens.first() else { return Ok(Vec::new()) };
+                let wanted = i64::try_from(ask.tokens.len()).unwrap_or(i64::MAX);
+                tx.execute(GRANT, params![token.hash(), worker, request, expires_at, wanted]).await?;
+                let tokens: HashMap<Vec<u8>, &Token> = HashMap::from([(token.hash(), token)]);
+                let rows = tx.rows(GRANTED, params![worker, request]).await?;
+                rows.iter().filter_map(|row| read_leased(row, &tokens).transpose()).collect()
+            })
+        })
+        .await
+    }
+}

@@ -1,0 +1,41 @@
+//! The store with a guard taken out. A safety test that does not fail on its mutant shows nothing, so the suites run
+//! their checks on each of these and expect violations. Nothing but the `test-hooks` feature makes one.
+
+mod beats;
+mod commits;
+pub(super) mod leases;
+
+use super::Store;
+
+/// Which guard is missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mutant {
+    /// A commit is taken whenever the unit is leased, by whomever.
+    StateOnly,
+    /// The fence is read in one transaction and the results are written in another.
+    FenceOutsideWrite,
+    /// What there is to tell is written in a transaction of its own, after the commit's.
+    OutboxOutsideEffect,
+    /// A relay's rows are deleted when it takes them, not when the broker has confirmed.
+    ForgetBeforeConfirm,
+    /// A commit is answered, and written after that.
+    AnswersFirst,
+    /// A commit that was taken is not known when it is sent again.
+    ForgetsCommits,
+    /// A call for leases that is sent again is a new one.
+    ForgetsRequests,
+    /// A beat looks at neither epoch nor state.
+    BeatRevives,
+    /// Beats without progress are not counted.
+    BeatsSuffice,
+    /// The pick of units to lease is not materialised. PostgreSQL only.
+    PlainPick,
+}
+
+impl Store {
+    /// This store with a guard taken out.
+    #[must_use]
+    pub fn with_mutant(&self, mutant: Mutant) -> Self {
+        Self { mutant: Some(mutant), ..self.clone() }
+    }
+}
