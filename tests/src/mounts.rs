@@ -28,7 +28,7 @@ impl Mount {
     /// # Errors
     /// When we may not mount.
     pub fn tmpfs(bytes: u64) -> Result<Self> {
-        Self::mount(&["-t", "tmpfs", "-o", &format!("size={bytes},mode=755"), "emend-tests"])
+        Self::new(&["-t", "tmpfs", "-o", &format!("size={bytes},mode=755"), "emend-tests"])
     }
 
     /// The ext4 file system in an image.
@@ -36,10 +36,10 @@ impl Mount {
     /// # Errors
     /// When we may not mount, or have no loop devices.
     pub fn image(image: &Path) -> Result<Self> {
-        Self::mount(&["-t", "ext4", "-o", "loop", &image.display().to_string()])
+        Self::new(&["-t", "ext4", "-o", "loop", &image.display().to_string()])
     }
 
-    fn mount(arguments: &[&str]) -> Result<Self> {
+    fn new(arguments: &[&str]) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("emend-mount-").tempdir()?;
         run(Command::new("mount").args(arguments).arg(folder.path()))?;
         let mut unmounting = Command::new("sh")

@@ -73,7 +73,7 @@ async fn leasing_stays_quick_under_an_old_snapshot() {
     );
     let worst = during.iter().copied().fold(0.0, f64::max);
     assert!(worst < before * 5.0, "{worst:.2} ms under an old snapshot, {before:.2} ms before");
-    assert!(after < before * 2.0, "{after:.2} ms after an old snapshot, {before:.2} ms before");
+    assert!(after < before * 5.0, "{after:.2} ms after an old snapshot, {before:.2} ms before");
     invariants::hold(&bench.store, &bench.database, &[]).await;
     bench.close().await;
 }

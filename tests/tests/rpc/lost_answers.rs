@@ -48,6 +48,7 @@ const READS: &[&str] = &[
     "list_records",
     "list_rejects",
     "list_units",
+    "list_workers",
     "watch_job",
 ];
 
