@@ -81,7 +81,7 @@ async fn each_costs_itself_only(backend: Backend) -> Result<()> {
     let deaths = settle(&scheduler).await?;
     let mut client = jobs(&scheduler.channel());
     for n in 1..=RECORDS {
-        let request = GetRecordRequest { job: "j".into(), key: key(n) };
+        let request = GetRecordRequest { job: "j".into(), key: key(n), ..GetRecordRequest::default() };
         let result = client.get_record(request).await?.into_inner().record.unwrap();
         let bad = BAD.iter().find(|(bad, _)| *bad == n);
         let expected = if bad.is_some() { Verdict::Failed } else { Verdict::Valid };
