@@ -1,6 +1,7 @@
 //! Commits: results in, receipts out, whole units at a time.
 
 use std::collections::HashMap;
+use std::sync::atomic::Ordering;
 
 use super::db::{Column, Sql, Tx, params};
 use super::handbacks::{self, Back};
@@ -71,6 +72,7 @@ impl Store {
             return self.commit_mutated(mutant, worker, commits, now).await;
         }
         let outbox = self.outbox;
+        self.told_at.store(now.0, Ordering::Relaxed);
         self.write(Lane::Urgent, move |tx| {
             Box::pin(async move {
                 let units =

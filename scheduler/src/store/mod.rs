@@ -26,6 +26,7 @@ mod units;
 mod workers;
 
 use std::fs::File;
+use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -67,6 +68,8 @@ pub struct Store {
     answered: Arc<Mutex<Instant>>,
     /// What others may want to know of it.
     outbox: Outbox,
+    /// When this scheduler last wrote into the outbox, by the store's clock.
+    told_at: Arc<AtomicI64>,
     /// Held as long as any clone of the store is: no second scheduler opens the same SQLite file.
     _lock: Option<Arc<File>>,
     #[cfg(feature = "test-hooks")]
@@ -98,6 +101,7 @@ impl Store {
             tasks: TaskTracker::new(),
             answered: Arc::new(Mutex::new(Instant::now())),
             outbox: Outbox::default(),
+            told_at: Arc::default(),
             _lock: opened.lock.map(Arc::new),
             #[cfg(feature = "test-hooks")]
             mutant: None,

@@ -5,6 +5,7 @@
 //! next. So a message is sent at least once, under the same id each time, and in no order.
 
 use std::collections::HashMap;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use emend_proto::v1::Block;
@@ -84,6 +85,9 @@ pub struct Backlog {
 
 /// Job, unit, what: the primary key.
 type Key = (i64, UnitId, String);
+
+/// A scheduler that told something within this is at work.
+const LATELY: Duration = Duration::from_secs(1);
 
 const RESULTS: &str = "results";
 const AGAIN: &str = "again";
@@ -194,6 +198,11 @@ impl Store {
     #[must_use]
     pub fn with_outbox(&self) -> Self {
         Self { outbox: Outbox(true), ..self.clone() }
+    }
+
+    /// Whether this scheduler has work to do that is told of: a relay should leave it the processor.
+    pub fn tells_at(&self, now: Timestamp) -> bool {
+        now.since(Timestamp(self.told_at.load(Ordering::Relaxed))) < LATELY
     }
 
     /// Takes up to `limit` rows that are due, for `hold`. Takes nothing, and costs next to nothing, when none is.
