@@ -13,14 +13,14 @@ use crate::store::{Lane, Outbox, Store, StoreError, units};
 /// As the true statement, without the epoch.
 const DONE: Sql = Sql::pair(
     "UPDATE units u SET state = 'done', commit_id = t.commit_id, digest = t.digest, holder = $1, done_at = $2,
-         epoch = t.epoch, valid = t.valid, corrected = t.corrected, routed = t.routed, failed = t.failed,
+         expires_at = NULL, epoch = t.epoch, valid = t.valid, corrected = t.corrected, routed = t.routed, failed = t.failed,
          tallies = t.tallies
      FROM unnest($3::bigint[], $4::bigint[], $5::text[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[],
          $10::text[], $11::bytea[])
          AS t (id, epoch, commit_id, valid, corrected, routed, failed, tallies, digest)
      WHERE u.id = t.id",
     "UPDATE units SET state = 'done', commit_id = value ->> 2, digest = substr($4, value ->> 8, value ->> 9), holder = $1,
-         done_at = $2, epoch = value ->> 1, valid = value ->> 3, corrected = value ->> 4, routed = value ->> 5,
+         done_at = $2, expires_at = NULL, epoch = value ->> 1, valid = value ->> 3, corrected = value ->> 4, routed = value ->> 5,
          failed = value ->> 6, tallies = value ->> 7
      FROM json_each($3) WHERE units.id = value ->> 0",
 );
@@ -96,16 +96,24 @@ impl Store {
         if mutant == Mutant::AnswersFirst {
             return Ok(self.answer_first(worker, commit, unit, now));
         }
-        self.write(Lane::Urgent, move |tx| {
+        let (asked, by) = (commit.clone(), worker.clone());
+        let taken = self.write(Lane::Urgent, move |tx| {
             Box::pin(async move {
                 let unit = match mutant {
                     Mutant::StateOnly => peek(tx, id).await?,
                     _ => unit,
                 };
-                write(tx, mutant, &worker, commit, unit, now).await
+                if takes(mutant, unit.as_ref(), &asked, now) { write(tx, &by, asked, now).await } else { Ok(None) }
             })
-        })
-        .await
+        });
+        match taken.await? {
+            Some(outcome) => Ok(outcome),
+            // All else is as it should be: one guard is missing, and nothing more.
+            None => {
+                let outcomes = Box::pin(self.without_mutant().commit(worker, vec![commit], now)).await?;
+                outcomes.into_iter().next().ok_or_else(|| StoreError::Internal("no outcome".into()))
+            }
+        }
     }
 
     /// The answer goes out, and the work follows when it can; whether it succeeds is nobody's business.
@@ -135,27 +143,25 @@ fn forget(outcomes: &mut [Outcome]) {
     }
 }
 
+/// Whether the mutant takes a commit on what it has seen.
+fn takes(mutant: Mutant, unit: Option<&Unit>, commit: &Commit, now: Timestamp) -> bool {
+    match (mutant, decide_commit(unit, &commit.lease, &commit.content, now)) {
+        (_, Decision::Apply { .. }) => true,
+        (Mutant::StateOnly, Decision::Refuse(Refusal::LeaseLost | Refusal::WrongToken)) => {
+            unit.is_some_and(|unit| unit.state == UnitState::Leased)
+        }
+        _ => false,
+    }
+}
+
+/// Writes results, whoever else did: `None` when they are none.
 async fn write(
     tx: &mut Tx,
-    mutant: Mutant,
     worker: &str,
     commit: Commit,
-    unit: Option<Unit>,
     now: Timestamp,
-) -> Result<Outcome, StoreError> {
-    let Content::Sound(results) = commit.content.clone() else {
-        return Ok(Outcome::Refused(Refusal::LeaseLost));
-    };
-    let taken = match mutant {
-        Mutant::StateOnly => unit.is_some_and(|unit| unit.state == UnitState::Leased),
-        _ => {
-            let decision = decide_commit(unit.as_ref(), &commit.lease, &commit.content, now);
-            matches!(decision, Decision::Apply { .. })
-        }
-    };
-    if !taken {
-        return Ok(Outcome::Refused(Refusal::LeaseLost));
-    }
+) -> Result<Option<Outcome>, StoreError> {
+    let Content::Sound(results) = commit.content else { return Ok(None) };
     let lease = commit.lease;
     let digest = results.digest.clone();
     let receipt = Receipt { commit_id: commit.commit_id, unit_id: lease.unit_id, epoch: lease.epoch, digest };
@@ -164,7 +170,7 @@ async fn write(
     tx.execute(FORGET, params![lease.unit_id]).await?;
     let blocks = accepted.into_iter().map(|(receipt, results)| (receipt.unit_id, 1, results.block)).collect();
     units::insert_blocks(tx, blocks).await?;
-    Ok(Outcome::Accepted { receipt, replayed: false, late: false })
+    Ok(Some(Outcome::Accepted { receipt, replayed: false, late: false }))
 }
 
 /// A unit as it is right now, which says nothing of what it is a moment later.
