@@ -31,6 +31,8 @@ use op::Op;
 
 /// Operations in a case, at most.
 const LENGTH: usize = 60;
+/// Cases on a machine that is too busy for more.
+const LEAST: u64 = 10;
 /// Cases in which each mutant must be found.
 const MUTANT_CASES: u64 = 150;
 const REGRESSIONS: &str = include_str!("regressions.txt");
@@ -72,7 +74,13 @@ impl Simulation {
         bytes[..8].copy_from_slice(&seed.to_le_bytes());
         // A mutant need only be found; what is wrong with the store itself is worth a minute.
         let max_shrink_time = if self.mutant.is_some() { 10_000 } else { 60_000 };
-        let config = Config { cases: 1, failure_persistence: None, max_shrink_time, ..Config::default() };
+        let config = Config {
+            cases: 1,
+            failure_persistence: None,
+            max_shrink_iters: 2_000,
+            max_shrink_time,
+            ..Config::default()
+        };
         let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes));
         let ops = proptest::collection::vec(op::op(), 1..LENGTH);
         let done = runner.run(&ops, |ops| self.runtime.block_on(self.run(&ops)).map_err(TestCaseError::fail));
@@ -131,7 +139,7 @@ fn holds(backend: Backend) {
     let one = from_environment("SIMULATION_SEED");
     let limit = Duration::from_secs(from_environment("SIMULATION_SECONDS").unwrap_or(15));
     let (begun, mut cases) = (Instant::now(), 0);
-    let fresh = (0..).take_while(|_| begun.elapsed() < limit);
+    let fresh = (0..).take_while(|seed| *seed < LEAST || begun.elapsed() < limit);
     let seeds: Box<dyn Iterator<Item = u64>> = match one {
         Some(seed) => Box::new(std::iter::once(seed)),
         None => Box::new(regressions().chain(fresh)),
@@ -144,7 +152,6 @@ fn holds(backend: Backend) {
         cases += 1;
     }
     println!("{backend:?}: {cases} cases, {} operations, {:.1?}", simulation.ops.get(), begun.elapsed());
-    assert!(one.is_some() || cases >= 20, "only {cases} cases: give it more time");
     simulation.close();
 }
 

@@ -82,6 +82,7 @@ impl Driver<'_> {
         self.store().begin_import(JobRef::Id(self.job.id), rows.source.clone()).await?;
         let reject = |row| Reject { row, code: "unreadable".into() };
         let batch = Batch {
+            at: self.now(),
             import_id: rows.source,
             offset: rows.offset,
             runs: pack(&rows.records, &self.job.spec.policy),
