@@ -103,7 +103,11 @@ impl Store {
                     Mutant::StateOnly => peek(tx, id).await?,
                     _ => unit,
                 };
-                if takes(mutant, unit.as_ref(), &asked, now) { write(tx, &by, asked, now).await } else { Ok(None) }
+                if takes(mutant, unit.as_ref(), &asked, now) {
+                    write(tx, &by, asked, now).await
+                } else {
+                    Ok(None)
+                }
             })
         });
         match taken.await? {

@@ -20,7 +20,7 @@ impl Driver<'_> {
         let failed = |error: StoreError| error.to_string();
         Ok(match call.clone() {
             Call::Import(rows) => Answer::Import(self.import(rows).await.map_err(|error| named(&error))),
-            Call::Seal => steered(store.seal_job(job).await),
+            Call::Seal => steered(store.seal_job(job, now).await),
             Call::Pause(paused) => steered(store.pause_job(job, paused).await),
             Call::Cancel => steered(store.cancel_job(job, now).await),
             Call::Delete => {

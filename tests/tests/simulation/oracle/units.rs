@@ -22,14 +22,22 @@ impl Oracle {
         let mut picked: Vec<usize> = places.clone().filter(|at| same(&self.units[*at])).collect();
         if picked.is_empty() {
             let open = matches!(self.state, JobState::Importing | JobState::Running);
-            let room =
-                (MAY_HOLD as usize).saturating_sub(self.units.iter().filter(|unit| held(unit)).count());
-            let ready = |unit: &Unit| unit.state == UnitState::Ready && unit.attempts > 0;
+            let holds = self.units.iter().filter(|unit| held(unit)).count();
+            let room = (MAY_HOLD as usize).saturating_sub(holds);
+            // A unit that was lost before goes alone, to a worker that holds nothing.
+            let suspect = |at: usize| self.units[at].attempts < self.attempts;
+            let ready = |at: &usize| {
+                let unit = &self.units[*at];
+                unit.state == UnitState::Ready && unit.attempts > 0 && (holds == 0 || !suspect(*at))
+            };
             if open && !self.paused && !self.deleted {
-                picked = places.filter(|at| ready(&self.units[*at])).collect();
+                picked = places.filter(ready).collect();
             }
             picked.sort_by_key(|at| self.units[*at].first);
             picked.truncate(room.min(tokens.len()));
+            if let Some(first) = picked.iter().position(|at| suspect(*at)) {
+                picked.truncate(first.max(1));
+            }
         } else {
             // Asked again for fewer, it gets those that were made first.
             picked.truncate(tokens.len());
