@@ -19,6 +19,7 @@ fn main() -> ExitCode {
         }
     };
     let done = runtime.block_on(emend::command::run(cli));
+    emend::logs::finish();
     // What is still being read or written on a thread is of no use any more.
     runtime.shutdown_background();
     done.unwrap_or_else(|error| report(&error)).into()

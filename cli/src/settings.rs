@@ -26,6 +26,24 @@ pub struct Settings {
     pub worker: WorkerConfig,
     /// What is logged, and how.
     pub log: LogSettings,
+    /// Where traces go.
+    pub traces: TraceSettings,
+}
+
+/// Where traces go.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TraceSettings {
+    /// An OTLP collector's gRPC address, such as `http://127.0.0.1:4317`. Without it nothing is traced.
+    pub endpoint: Option<String>,
+    /// The share of traces begun here that are recorded, 0 to 1. Who calls with a trace has decided already.
+    pub share: f64,
+}
+
+impl Default for TraceSettings {
+    fn default() -> Self {
+        Self { endpoint: None, share: 1.0 }
+    }
 }
 
 /// What is logged, and how.

@@ -17,6 +17,7 @@ mod secret;
 mod server;
 mod service;
 pub mod store;
+mod trace;
 mod vitals;
 
 pub use config::{Config, Scaler, TlsConfig};

@@ -170,6 +170,7 @@ pub fn spec(name: &str, unit_records: u32) -> JobSpec {
         pack_version: version.into(),
         manifest: Vec::new(),
         as_of: "2021-09-20".into(),
+        traceparent: String::new(),
         policy: JobPolicy { unit_records, ..JobPolicy::default() },
     }
 }

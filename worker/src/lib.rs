@@ -65,6 +65,8 @@ pub mod endpoints;
 #[cfg(feature = "runtime")]
 mod runtime;
 mod sdk;
+#[cfg(feature = "runtime")]
+mod trace;
 
 #[cfg(feature = "runtime")]
 pub use runtime::{NotReady, Vitals, WorkerConfig, WorkerError, WorkerReport, run, run_on, run_with};

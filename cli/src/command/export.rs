@@ -1,12 +1,14 @@
 //! `emend export`.
 
 use anyhow::Result;
+use tracing::Instrument as _;
 
 use super::{client, plural, print_json};
 use crate::args::{Common, ExportArgs};
 use crate::exit::Exit;
 use crate::export::{self, Only, Order};
 use crate::input::Format;
+use crate::logs::command_span;
 
 pub(super) async fn run(args: ExportArgs, common: &Common) -> Result<Exit> {
     let client = client(&args.remote, common)?;
@@ -25,7 +27,7 @@ pub(super) async fn run(args: ExportArgs, common: &Common) -> Result<Exit> {
         provenance: args.with_provenance,
         partial: args.partial,
     };
-    let summary = export::run(&client, &order).await?;
+    let summary = export::run(&client, &order).instrument(command_span("emend export")).await?;
     // Stdout may be the file itself.
     match (to_stdout, args.remote.json) {
         (true, _) => {}

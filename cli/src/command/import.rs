@@ -1,12 +1,14 @@
 //! `emend import`.
 
 use anyhow::Result;
+use tracing::Instrument as _;
 
 use super::{client, plural, print, print_json};
 use crate::args::{Common, ImportArgs};
 use crate::exit::Exit;
 use crate::import::{self, Order, Summary, Wanted};
 use crate::input::{Format, encoding};
+use crate::logs::command_span;
 
 pub(super) async fn run(args: ImportArgs, common: &Common) -> Result<Exit> {
     let client = client(&args.remote, common)?;
@@ -18,7 +20,7 @@ pub(super) async fn run(args: ImportArgs, common: &Common) -> Result<Exit> {
         keep_open: args.keep_open,
         rejects: args.rejects,
     };
-    let summary = import::run(&client, &order).await?;
+    let summary = import::run(&client, &order).instrument(command_span("emend import")).await?;
     if args.remote.json {
         print_json(&summary)?;
     } else {

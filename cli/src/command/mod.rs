@@ -67,7 +67,7 @@ fn settings(common: &Common, quiet: &str, flags: Vec<Flag>) -> Result<Settings> 
     let settings = load(common.config.as_deref(), std::env::vars().collect(), flags)?;
     let level = common.log_level.clone().or_else(|| settings.log.level.clone());
     let format = common.log_format.or(settings.log.format).unwrap_or_default();
-    logs::start(level.as_deref().unwrap_or(quiet), format)?;
+    logs::start(level.as_deref().unwrap_or(quiet), format, &settings.traces)?;
     Ok(settings)
 }
 

@@ -76,6 +76,8 @@ pub struct JobSpec {
     pub as_of: String,
     /// How it is cut and retried.
     pub policy: JobPolicy,
+    /// The W3C trace context of the call that makes it, or empty. No part of what tells jobs apart.
+    pub traceparent: String,
 }
 
 /// A field that is out of bounds, and what would be right.
@@ -171,6 +173,7 @@ mod tests {
             manifest: Vec::new(),
             as_of: "2021-09-20".into(),
             policy: JobPolicy::default(),
+            traceparent: String::new(),
         }
     }
 

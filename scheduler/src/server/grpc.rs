@@ -12,6 +12,7 @@ use tower::layer::util::{Identity, Stack};
 use super::ServeError;
 use super::gate::Gate;
 use super::meter::Meter;
+use super::trace::Traced;
 use crate::service::App;
 
 /// What describes every service on the port. The policy's table is checked against it, so a service that is added
@@ -24,7 +25,7 @@ pub(super) const DESCRIPTOR_SETS: &[&[u8]] = &[
 ];
 
 /// What every call passes, the outermost last.
-type Layers = Stack<Gate, Stack<Meter, Identity>>;
+type Layers = Stack<Traced, Stack<Gate, Stack<Meter, Identity>>>;
 
 /// All services, on `server`: metered, and behind the gate.
 pub(super) fn router(
@@ -43,7 +44,7 @@ pub(super) fn router(
     };
     let unfit = |error: tonic_reflection::server::Error| ServeError::Transport(error.to_string());
     let meter = Meter::new(DESCRIPTOR_SETS, app.pulse.clone());
-    let mut router = server.layer(meter).layer(gate).add_service(health);
+    let mut router = server.layer(meter).layer(gate).layer(Traced).add_service(health);
     if app.config.reflection {
         router = router
             .add_service(reflection().build_v1().map_err(unfit)?)

@@ -10,6 +10,7 @@ mod limits;
 mod meter;
 mod policy;
 mod tls;
+mod trace;
 mod watch;
 
 use std::sync::Arc;

@@ -9,6 +9,7 @@ use tonic::{Request, Response, Status, Streaming};
 use super::{App, job_ref, page_after, page_size, status, views};
 use crate::domain::job::{JobPolicy, JobSpec};
 use crate::store::Job;
+use crate::trace;
 
 type Answer<T> = Result<Response<T>, Status>;
 
@@ -214,5 +215,6 @@ fn read_spec(request: v1::CreateJobRequest) -> JobSpec {
             unit_bytes: or(asked.unit_bytes, default.unit_bytes),
             attempts: or(asked.attempts, default.attempts),
         },
+        traceparent: trace::current(),
     }
 }

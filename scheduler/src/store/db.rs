@@ -12,6 +12,7 @@ use sqlx::postgres::{PgArguments, PgPool, PgRow, Postgres};
 use sqlx::sqlite::{Sqlite, SqliteArguments, SqlitePool, SqliteRow};
 use sqlx::{Arguments as _, Row as _, Transaction};
 use tokio_util::task::TaskTracker;
+use tracing::{Instrument as _, Span};
 use uuid::Uuid;
 
 use super::error::StoreError;
@@ -347,7 +348,7 @@ impl Db {
         W: for<'t> FnOnce(&'t mut Tx) -> Work<'t, T> + Send + 'static,
     {
         let db = self.clone();
-        join(tasks, async move {
+        join(tasks, self.span("store.write"), async move {
             let asked = Instant::now();
             let (mut tx, turn) = match &db {
                 Self::Postgres(pool) => (Tx::Postgres(pool.begin().await?), None),
@@ -369,6 +370,15 @@ impl Db {
         .await
     }
 
+    /// A span for a transaction, in the trace of the call that wants it.
+    fn span(&self, name: &'static str) -> Span {
+        let system = match self {
+            Self::Postgres(_) => "postgresql",
+            Self::Sqlite { .. } => "sqlite",
+        };
+        tracing::info_span!(target: "emend::trace", "transaction", otel.name = name, db.system.name = system)
+    }
+
     /// Runs `work` in a short transaction that only reads.
     pub(crate) async fn read<T, W>(&self, tasks: &TaskTracker, work: W) -> Result<T, StoreError>
     where
@@ -376,7 +386,7 @@ impl Db {
         W: for<'t> FnOnce(&'t mut Tx) -> Work<'t, T> + Send + 'static,
     {
         let db = self.clone();
-        join(tasks, async move {
+        join(tasks, self.span("store.read"), async move {
             let asked = Instant::now();
             let mut tx = match &db {
                 Self::Postgres(pool) => Tx::Postgres(pool.begin().await?),
@@ -394,9 +404,10 @@ impl Db {
 
 async fn join<T: Send + 'static>(
     tasks: &TaskTracker,
+    span: Span,
     work: impl Future<Output = Result<T, StoreError>> + Send + 'static,
 ) -> Result<T, StoreError> {
-    match tasks.spawn(work).await {
+    match tasks.spawn(work.instrument(span)).await {
         Ok(outcome) => outcome,
         Err(error) if error.is_panic() => Err(StoreError::Internal("a transaction panicked".into())),
         Err(_) => Err(StoreError::Unavailable("the scheduler is stopping".into())),

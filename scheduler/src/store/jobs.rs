@@ -39,8 +39,8 @@ impl Job {
 
 const INSERT: Sql = Sql::same(
     "INSERT INTO jobs (name, state, paused, deleted, pack, pack_version, manifest, as_of, unit_records, unit_bytes,
-         attempts, next_seq, columns, created_at, blocks_gone)
-     VALUES ($1, 'importing', FALSE, FALSE, $2, $3, $4, $5, $6, $7, $8, 1, '[]', $9, FALSE)
+         attempts, next_seq, columns, created_at, blocks_gone, traceparent)
+     VALUES ($1, 'importing', FALSE, FALSE, $2, $3, $4, $5, $6, $7, $8, 1, '[]', $9, FALSE, $10)
      ON CONFLICT (name) DO NOTHING",
 );
 const BY_ID: Sql = Sql::same("SELECT * FROM jobs WHERE id = $1 AND NOT deleted");
@@ -237,7 +237,8 @@ async fn create(
         unit_records,
         unit_bytes,
         attempts,
-        now
+        now,
+        spec.traceparent.clone()
     ];
     let created = tx.execute(INSERT, values).await? == 1;
     let job = find(tx, &JobRef::Name(spec.name.clone())).await?;
@@ -310,6 +311,7 @@ fn read_job(row: &Row) -> Result<Job, StoreError> {
                 unit_bytes: small("unit_bytes")?,
                 attempts: small("attempts")?,
             },
+            traceparent: row.text("traceparent")?,
         },
         state: read_state(&row.text("state")?)?,
         paused: row.bool("paused")?,

@@ -46,6 +46,8 @@ pub struct UnitToDo {
     pub pack_version: String,
     /// The day of the data, or empty.
     pub as_of: String,
+    /// The W3C trace context of the call that made the job, or empty.
+    pub traceparent: String,
 }
 
 /// Calls of one worker go one after another: two at once would each see room for what both then take. SQLite has one
@@ -123,7 +125,7 @@ const GRANT_AGAIN: Sql = Sql::pair(
 );
 pub(super) const GRANTED: Sql = Sql::same(
     "SELECT u.id, u.job_id, u.first_seq, u.last_seq, u.epoch, u.token_hash, u.expires_at,
-         j.pack, j.pack_version, j.as_of, b.count, b.plain_bytes, b.checksum, b.data
+         j.pack, j.pack_version, j.as_of, j.traceparent, b.count, b.plain_bytes, b.checksum, b.data
      FROM units u JOIN jobs j ON j.id = u.job_id JOIN blocks b ON b.unit_id = u.id AND b.revision = 0
      WHERE u.holder = $1 AND u.lease_request = $2 AND u.state = 'leased'
      ORDER BY u.first_seq",
@@ -225,6 +227,7 @@ pub(super) fn read_leased(
             pack: row.text("pack")?,
             pack_version: row.text("pack_version")?,
             as_of: row.text("as_of")?,
+            traceparent: row.text("traceparent")?,
         },
     }))
 }

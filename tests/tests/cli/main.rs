@@ -5,6 +5,7 @@ mod job;
 mod pod_cost;
 mod servers;
 mod steering;
+mod traces;
 mod usage;
 
 use std::path::{Path, PathBuf};

@@ -83,7 +83,7 @@ fn bearer(file: &[u8]) -> Result<MetadataValue<Ascii>, String> {
     Ok(value)
 }
 
-/// Puts the bearer token on each call.
+/// Puts the bearer token on each call, and the trace that it is part of.
 #[derive(Clone, Default)]
 pub struct Bearer(Option<MetadataValue<Ascii>>);
 
@@ -104,6 +104,7 @@ impl Interceptor for Bearer {
         if let Some(value) = &self.0 {
             request.metadata_mut().insert("authorization", value.clone());
         }
+        crate::trace::inject(request.metadata_mut());
         Ok(request)
     }
 }

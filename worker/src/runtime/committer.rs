@@ -8,12 +8,14 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tonic::{Code, Status};
+use tracing::Instrument as _;
 
 use super::WorkerError;
 use super::held::{Finished, Held};
 use super::link::{Link, is_loss};
 use super::meters;
 use super::report::{Counters, WorkerReport};
+use crate::trace::commit_span;
 
 /// Calls under way at once: while one waits for the scheduler's disk, the other fills.
 const CALLS: usize = 2;
@@ -52,7 +54,8 @@ impl Committer {
         while let Some(mut batch) = batches.pop() {
             let commits: Vec<UnitCommit> = batch.iter().map(|finished| finished.commit.clone()).collect();
             let begun = Instant::now();
-            match self.link.commit(commits).await {
+            let span = commit_span(batch.iter().map(|finished| &finished.unit.span));
+            match self.link.commit(commits).instrument(span).await {
                 Ok(outcomes) => {
                     meters::committed(begun.elapsed());
                     self.settle(batch, &outcomes);

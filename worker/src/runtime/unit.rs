@@ -10,8 +10,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use emend_proto::v1::{Block, Lease, LeaseRef, Record, RecordResult};
 use emend_proto::{BlockError, BlockWriter, Decoded, MAX_BLOCK_BYTES, decode};
 
+use tracing::Span;
+
 use super::check::Failure;
 use super::report::Tally;
+use crate::trace::unit_span;
 use crate::{JobContext, Validator};
 
 /// Names a thread of the pool. Never used twice.
@@ -52,6 +55,8 @@ pub(crate) struct Unit {
     /// Absent when this worker does not have the unit's pack.
     pub(crate) validator: Option<Arc<dyn Validator>>,
     pub(crate) job: JobContext,
+    /// From here to its end.
+    pub(crate) span: Span,
     order: AtomicU8,
     started: AtomicBool,
     done: AtomicU32,
@@ -105,6 +110,7 @@ impl Unit {
             bytes: block.data.len(),
             validator,
             job: JobContext { as_of: lease.as_of.clone() },
+            span: unit_span(lease.unit_id, lease.job_id, lease.epoch, &lease.traceparent),
             lease: lease_ref(lease),
             order: AtomicU8::new(Order::Go as u8),
             started: AtomicBool::new(false),
