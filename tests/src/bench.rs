@@ -5,6 +5,7 @@ use std::time::Duration;
 use emend_proto::decode;
 use emend_proto::v1::{Record, RecordResult};
 use emend_scheduler::domain::job::{JobPolicy, JobRef, JobSpec};
+use emend_scheduler::domain::schedule::Schedule;
 use emend_scheduler::domain::time::Timestamp;
 use emend_scheduler::domain::unit::UnitState;
 use emend_scheduler::store::{Batch, Having, Import, Job, SplitOutcome, Store, UnitStatus, pack};
@@ -59,7 +60,11 @@ impl Bench {
     /// # Panics
     /// When the store fails.
     pub async fn new_job(&self, name: &str, unit_records: u32) -> Job {
-        let (job, _) = self.store.create_job(spec(name, unit_records), T0).await.expect("a job is made");
+        let (job, _) = self
+            .store
+            .create_job(spec(name, unit_records), Schedule::default(), T0)
+            .await
+            .expect("a job is made");
         job
     }
 

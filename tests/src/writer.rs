@@ -33,7 +33,9 @@ pub async fn write(url: &str, notes: &Path, synchronous: Option<String>) -> Resu
         store.set_synchronous(&level).await?;
     }
     let notes = Arc::new(Mutex::new(File::options().create(true).append(true).open(notes)?));
-    let (job, _) = store.create_job(spec("written", UNIT), T0).await?;
+    let (job, _) = store
+        .create_job(spec("written", UNIT), emend_scheduler::domain::schedule::Schedule::default(), T0)
+        .await?;
     let (_, begun) =
         store.begin_import(emend_scheduler::domain::job::JobRef::Id(job.id), "file".into()).await?;
     let mut offset = begun.next_offset;

@@ -80,6 +80,9 @@ pub struct ImportArgs {
     /// Records in a unit of work, 1 to 10,000. Default: 500.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub unit_size: Option<u32>,
+    /// How urgent the new job is, and its share of the workers.
+    #[command(flatten)]
+    pub schedule: ScheduleArgs,
     /// The file's encoding when it is not UTF-8: windows-1258, windows-1252, utf-16le, …
     #[arg(long, value_name = "LABEL")]
     pub encoding: Option<String>,
@@ -92,6 +95,48 @@ pub struct ImportArgs {
     /// Where rejected rows are listed. Default: FILE.rejects.csv.
     #[arg(long, value_name = "PATH")]
     pub rejects: Option<PathBuf>,
+    /// The scheduler.
+    #[command(flatten)]
+    pub remote: Remote,
+}
+
+/// How urgent a job is.
+#[derive(Debug, Clone, Default, Args)]
+pub struct ScheduleArgs {
+    /// -1000 to 1000; a higher one goes first. Default: 0.
+    #[arg(long, value_name = "N", allow_negative_numbers = true,
+        value_parser = clap::value_parser!(i32).range(-1000..=1000))]
+    pub priority: Option<i32>,
+    /// Its share of the workers among jobs of its priority, 1 to 1000. Default: 100.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub weight: Option<u32>,
+    /// When it should be done, from now: 90m, 6h, 2d; or `none`.
+    #[arg(long, value_name = "TIME", value_parser = parse_deadline)]
+    pub deadline: Option<DeadlineArg>,
+}
+
+/// What `--deadline` says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeadlineArg {
+    /// From now.
+    In(std::time::Duration),
+    /// There is none.
+    Never,
+}
+
+/// `emend set`.
+#[derive(Debug, Clone, Args)]
+#[command(
+    after_help = "Examples:\n  emend set hcm --priority 10 --deadline 6h\n  emend set hcm --weight 300\n  \
+                        emend set hcm --deadline none"
+)]
+pub struct SetArgs {
+    /// The job's name or id.
+    #[arg(value_name = "JOB")]
+    pub job: String,
+    /// What to change; the rest stays.
+    #[command(flatten)]
+    pub schedule: ScheduleArgs,
     /// The scheduler.
     #[command(flatten)]
     pub remote: Remote,
@@ -341,15 +386,24 @@ fn parse_interval(text: &str) -> Result<std::time::Duration, String> {
 }
 
 fn parse_time(text: &str) -> Result<std::time::Duration, String> {
+    let wrong = || "write it like 90s, 10m, 2h or 3d".to_owned();
     let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
-    let number: u64 = digits.parse().map_err(|_| "write it like 90s, 10m or 2h".to_owned())?;
+    let number: u64 = digits.parse().map_err(|_| wrong())?;
     let seconds = match &text[digits.len()..] {
         "" | "s" => Some(number),
         "m" => number.checked_mul(60),
-        "h" => number.checked_mul(3600),
+        "h" => number.checked_mul(60 * 60),
+        "d" => number.checked_mul(24 * 60 * 60),
         _ => None,
     };
-    seconds.map(std::time::Duration::from_secs).ok_or_else(|| "write it like 90s, 10m or 2h".to_owned())
+    seconds.map(std::time::Duration::from_secs).ok_or_else(wrong)
+}
+
+fn parse_deadline(text: &str) -> Result<DeadlineArg, String> {
+    match text {
+        "none" => Ok(DeadlineArg::Never),
+        text => parse_time(text).map(DeadlineArg::In).map_err(|wrong| format!("{wrong}, or `none`")),
+    }
 }
 
 #[cfg(test)]
@@ -360,14 +414,17 @@ mod tests {
     fn times_are_read() {
         let seconds = |text| parse_time(text).map(|time| time.as_secs());
         assert_eq!(
-            [seconds("90"), seconds("90s"), seconds("2m"), seconds("1h")].map(Result::unwrap),
-            [90, 90, 120, 3600]
+            [seconds("90"), seconds("90s"), seconds("2m"), seconds("1h"), seconds("2d")].map(Result::unwrap),
+            [90, 90, 120, 3600, 172_800]
         );
         let half = std::time::Duration::from_millis(500);
         assert_eq!((parse_interval("500ms"), parse_interval("2s")), (Ok(half), Ok(4 * half)));
         assert!(
             parse_interval("5ms").is_err() && parse_interval("0").is_err() && parse_interval("xms").is_err()
         );
-        assert!(seconds("x").is_err() && seconds("1d").is_err() && seconds("").is_err());
+        assert!(seconds("x").is_err() && seconds("1w").is_err() && seconds("").is_err());
+        assert_eq!(parse_deadline("none"), Ok(DeadlineArg::Never));
+        assert_eq!(parse_deadline("6h"), Ok(DeadlineArg::In(std::time::Duration::from_secs(21_600))));
+        assert!(parse_deadline("never").unwrap_err().contains("`none`"));
     }
 }

@@ -82,6 +82,8 @@ pub enum Command {
     Pause(JobArgs),
     /// Take the pause away.
     Resume(JobArgs),
+    /// Change how urgent a job is: priority, weight, deadline.
+    Set(SetArgs),
     /// End an unfinished job; what was committed stays.
     Cancel(JobArgs),
     /// Delete a job that has ended, with its records and results.

@@ -61,7 +61,7 @@ pub(super) async fn retry(args: RetryArgs, common: &Common) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
-fn show(job: Option<Job>, what: &str, remote: &Remote) -> Result<Exit> {
+pub(super) fn show(job: Option<Job>, what: &str, remote: &Remote) -> Result<Exit> {
     let report = Report::of(&job.unwrap_or_default());
     if remote.json {
         print_json(&report)?;

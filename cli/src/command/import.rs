@@ -3,7 +3,7 @@
 use anyhow::Result;
 use tracing::Instrument as _;
 
-use super::{client, plural, print, print_json};
+use super::{client, plural, print, print_json, set};
 use crate::args::{Common, ImportArgs};
 use crate::exit::Exit;
 use crate::import::{self, Order, Summary, Wanted};
@@ -16,7 +16,13 @@ pub(super) async fn run(args: ImportArgs, common: &Common) -> Result<Exit> {
         format: args.format.map_or_else(|| Format::of(&args.file), Ok)?,
         encoding: args.encoding.as_deref().map(encoding).transpose()?,
         file: args.file,
-        job: Wanted { name: args.job, pack: args.pack, as_of: args.as_of, unit_records: args.unit_size },
+        job: Wanted {
+            name: args.job,
+            pack: args.pack,
+            as_of: args.as_of,
+            unit_records: args.unit_size,
+            schedule: set::change(&args.schedule),
+        },
         keep_open: args.keep_open,
         rejects: args.rejects,
     };

@@ -10,6 +10,7 @@ mod migrate;
 mod record;
 mod rejects;
 mod scheduler;
+mod set;
 mod status;
 mod token;
 mod top;
@@ -56,6 +57,7 @@ pub async fn run(cli: Cli) -> Result<Exit> {
         Command::Rejects(args) => rejects::run(args, common).await,
         Command::Pause(args) => change::pause(args, common).await,
         Command::Resume(args) => change::resume(args, common).await,
+        Command::Set(args) => set::run(args, common).await,
         Command::Cancel(args) => change::cancel(args, common).await,
         Command::Delete(args) => change::delete(args, common).await,
         Command::Retry(args) => change::retry(args, common).await,

@@ -57,14 +57,25 @@ async fn all(client: &Client, json: bool) -> Result<()> {
     if reports.is_empty() {
         return print("no jobs; `emend import FILE --job NAME …` makes one");
     }
-    let mut table =
-        Table::new(["job", "id", "state", "records", "done", "corrected", "routed", "failed", "a second"]);
+    let mut table = Table::new([
+        "job",
+        "id",
+        "state",
+        "priority",
+        "records",
+        "done",
+        "corrected",
+        "routed",
+        "failed",
+        "a second",
+    ]);
     for report in reports {
         let state = if report.paused { format!("{}, paused", report.state) } else { report.state.to_owned() };
         table.row([
             report.job.as_str().into(),
             right(report.id),
             state.into(),
+            right(report.priority),
             right(grouped(report.records)),
             right(share(report.decided(), report.records)),
             right(grouped(report.verdicts.corrected)),

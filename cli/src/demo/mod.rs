@@ -85,6 +85,7 @@ async fn show(order: &Order, made: &Generated, client: &Client) -> Result<DemoRe
             pack: emend_vaccination::PACK.to_owned(),
             as_of: Some(AS_OF.to_owned()),
             unit_records: None,
+            schedule: emend_proto::v1::ScheduleChange::default(),
         },
         keep_open: false,
         rejects: None,

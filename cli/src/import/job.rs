@@ -1,7 +1,10 @@
 //! The job that a file goes into: the one of that name, or a new one.
 
 use anyhow::{Result, bail};
-use emend_proto::v1::{CreateJobRequest, Field, GetJobRequest, Job, JobPolicy, Manifest, PackRef};
+use emend_proto::v1::schedule_change::Deadline;
+use emend_proto::v1::{
+    CreateJobRequest, Field, GetJobRequest, Job, JobPolicy, Manifest, PackRef, Schedule, ScheduleChange,
+};
 use tonic::Code;
 
 use crate::client::{Client, call, explain};
@@ -18,6 +21,8 @@ pub struct Wanted {
     pub as_of: Option<String>,
     /// Records in a unit; `None` leaves it to the scheduler.
     pub unit_records: Option<u32>,
+    /// How urgent the new job is; what is absent is left to the scheduler.
+    pub schedule: ScheduleChange,
 }
 
 /// The job of that name, if there is one.
@@ -61,9 +66,21 @@ pub(super) async fn create(
             unit_records: wanted.unit_records.unwrap_or_default(),
             ..JobPolicy::default()
         }),
+        schedule: Some(schedule(wanted.schedule)),
     };
     let answer = call!(client, create_job(request)).map_err(|status| explain(&status, &wanted.name))?;
     Ok(answer.job.unwrap_or_default())
+}
+
+fn schedule(wanted: ScheduleChange) -> Schedule {
+    Schedule {
+        priority: wanted.priority.unwrap_or_default(),
+        weight: wanted.weight.unwrap_or_default(),
+        deadline_in: match wanted.deadline {
+            Some(Deadline::DeadlineIn(after)) => Some(after),
+            Some(Deadline::NoDeadline(_)) | None => None,
+        },
+    }
 }
 
 /// The file goes into a job that is there: it must be the one the caller means.
@@ -85,6 +102,20 @@ fn check(job: &Job, wanted: &Wanted) -> Result<()> {
     let records = job.policy.map_or(0, |policy| policy.unit_records);
     if let Some(wanted) = wanted.unit_records.filter(|&wanted| records != 0 && wanted != records) {
         bail!("job `{name}` is there with units of {records} records, not {wanted}; leave --unit-size out");
+    }
+    // A deadline counts from now, so the command that made the job would differ from itself: the job keeps its own.
+    let Some(there) = &job.schedule else { return Ok(()) };
+    if let Some(wanted) = wanted.schedule.priority.filter(|&wanted| wanted != there.priority) {
+        bail!(
+            "job `{name}` is there with priority {}, not {wanted}; leave --priority out, or use `emend set`",
+            there.priority
+        );
+    }
+    if let Some(wanted) = wanted.schedule.weight.filter(|&wanted| wanted != there.weight) {
+        bail!(
+            "job `{name}` is there with weight {}, not {wanted}; leave --weight out, or use `emend set`",
+            there.weight
+        );
     }
     Ok(())
 }
@@ -131,20 +162,33 @@ mod tests {
             pack: Some(PackRef { name: "p".into(), version: "1".into() }),
             as_of: "2021-09-20".into(),
             policy: Some(JobPolicy { unit_records: 500, ..JobPolicy::default() }),
+            schedule: Some(Schedule { priority: 5, weight: 100, deadline_in: None }),
             ..Job::default()
         }
     }
 
     #[test]
     fn a_job_that_is_there_must_be_the_one_that_is_meant() {
-        let same = Wanted { name: "x".into(), pack: "p".into(), as_of: None, unit_records: None };
+        let schedule = |priority| ScheduleChange { priority, ..ScheduleChange::default() };
+        let same = Wanted {
+            name: "x".into(),
+            pack: "p".into(),
+            as_of: None,
+            unit_records: None,
+            schedule: schedule(Some(5)),
+        };
         check(&job(), &same).unwrap();
         check(&job(), &Wanted { as_of: Some("2021-09-20".into()), unit_records: Some(500), ..same.clone() })
             .unwrap();
         let others = [
             (Wanted { pack: "q".into(), ..same.clone() }, "--job"),
             (Wanted { as_of: Some("2021-09-21".into()), ..same.clone() }, "--as-of"),
-            (Wanted { unit_records: Some(1), ..same }, "--unit-size"),
+            (Wanted { unit_records: Some(1), ..same.clone() }, "--unit-size"),
+            (Wanted { schedule: schedule(Some(6)), ..same.clone() }, "--priority"),
+            (
+                Wanted { schedule: ScheduleChange { weight: Some(1), ..ScheduleChange::default() }, ..same },
+                "--weight",
+            ),
         ];
         for (other, flag) in others {
             let error = check(&job(), &other).unwrap_err().to_string();

@@ -22,6 +22,13 @@ pub struct Report {
     pub pack: String,
     /// The day of the data.
     pub as_of: String,
+    /// A higher one goes first.
+    pub priority: i32,
+    /// Its share of the workers among jobs of its priority.
+    pub weight: u32,
+    /// When it should be done, in seconds from now, or from when it was; negative when it was missed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deadline_in_seconds: Option<f64>,
     /// Rows of the imports, each of which is a record, was there already, or was rejected.
     pub rows: u64,
     /// Records.
@@ -125,6 +132,7 @@ impl Report {
         let sum = |count: fn(&ImportReport) -> u64| imports.iter().map(count).sum();
         let pack = job.pack.clone().unwrap_or_default();
         let verdicts = verdicts(&progress);
+        let schedule = job.schedule.unwrap_or_default();
         Self {
             job: job.name.clone(),
             id: job.id,
@@ -132,6 +140,9 @@ impl Report {
             paused: job.paused,
             pack: format!("{} {}", pack.name, pack.version).trim().to_owned(),
             as_of: job.as_of.clone(),
+            priority: schedule.priority,
+            weight: schedule.weight,
+            deadline_in_seconds: schedule.deadline_in.as_ref().map(in_seconds),
             rows: sum(|import| import.rows),
             records: progress.records,
             already_there: sum(|import| import.already_there),
@@ -203,7 +214,7 @@ fn in_seconds(duration: &prost_types::Duration) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use emend_proto::v1::Import;
+    use emend_proto::v1::{Import, Schedule};
 
     use super::*;
 
@@ -225,7 +236,28 @@ mod tests {
             rules: [("phone.prefix_2018".to_owned(), 7)].into(),
             ..Progress::default()
         };
-        Job { name: "x".into(), state: 2, imports: vec![import], progress: Some(progress), ..Job::default() }
+        let deadline_in = Some(prost_types::Duration { seconds: 11_400, nanos: 0 });
+        let schedule = Some(Schedule { priority: -3, weight: 100, deadline_in });
+        let (imports, progress) = (vec![import], Some(progress));
+        Job { name: "x".into(), state: 2, imports, progress, schedule, ..Job::default() }
+    }
+
+    #[test]
+    fn a_deadline_is_told_in_words() {
+        let mut job = job();
+        let said = |job: &Job| Report::of(job).text().lines().nth(1).unwrap_or_default().to_owned();
+        assert_eq!(said(&job), "priority -3, weight 100, deadline in 3 h 10 min");
+        let mut at = |seconds, state| {
+            let deadline_in = Some(prost_types::Duration { seconds, nanos: 0 });
+            job.schedule = Some(Schedule { priority: 0, weight: 1, deadline_in });
+            job.state = state;
+            said(&job)
+        };
+        assert_eq!(at(-65, 2), "priority 0, weight 1, deadline overdue by 1 min 5 s");
+        assert_eq!(at(65, 4), "priority 0, weight 1, deadline met with 1 min 5 s to spare");
+        assert_eq!(at(-65, 3), "priority 0, weight 1, deadline missed by 1 min 5 s");
+        job.schedule = Some(Schedule { priority: 0, weight: 1, deadline_in: None });
+        assert_eq!(said(&job), "priority 0, weight 1, no deadline");
     }
 
     #[test]
@@ -244,6 +276,8 @@ mod tests {
         assert_eq!(json["rules"]["phone.prefix_2018"], 7);
         assert_eq!(json["reconciled"], true);
         assert!(json["records_per_second"].is_number());
+        assert_eq!((&json["priority"], &json["weight"]), (&(-3).into(), &100.into()));
+        assert_eq!(json["deadline_in_seconds"], 11_400.0);
         assert_eq!(
             (&json["seconds_left"], &json["workers"], &json["workers_wanted"]),
             (&90.0.into(), &2.into(), &4.into())

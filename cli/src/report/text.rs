@@ -18,6 +18,8 @@ impl Report {
             self.pack,
             if self.as_of.is_empty() { "no day" } else { &self.as_of },
         );
+        let (priority, weight) = (self.priority, self.weight);
+        text += &format!("priority {priority}, weight {weight}, {}\n", self.deadline());
         let units = &self.units;
         text += &format!(
             "units: {} ready, {} leased, {} done, {} set aside\n",
@@ -57,6 +59,17 @@ impl Report {
         let left = self.seconds_left.and_then(|left| Duration::try_from_secs_f64(left).ok());
         let left = left.map(|left| format!("about {} left, ", seconds(left))).unwrap_or_default();
         format!("{left}{workers}, {} wanted\n", grouped(self.workers_wanted))
+    }
+
+    fn deadline(&self) -> String {
+        let Some(left) = self.deadline_in_seconds else { return "no deadline".to_owned() };
+        let time = seconds(Duration::try_from_secs_f64(left.abs()).unwrap_or_default());
+        match (matches!(self.state, "importing" | "running"), left >= 0.0) {
+            (true, true) => format!("deadline in {time}"),
+            (true, false) => format!("deadline overdue by {time}"),
+            (false, true) => format!("deadline met with {time} to spare"),
+            (false, false) => format!("deadline missed by {time}"),
+        }
     }
 
     /// Every row in exactly one class, and their sum.

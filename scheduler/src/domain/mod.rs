@@ -11,5 +11,6 @@ pub mod key;
 pub mod lease;
 pub mod outlook;
 pub mod results;
+pub mod schedule;
 pub mod time;
 pub mod unit;

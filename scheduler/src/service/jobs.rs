@@ -6,7 +6,7 @@ use prost::Message as _;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::{App, job_ref, page_after, page_size, status, views};
+use super::{App, job_ref, page_after, page_size, schedule, status, views};
 use crate::domain::job::{JobPolicy, JobSpec};
 use crate::store::Job;
 use crate::trace;
@@ -19,9 +19,10 @@ impl JobService for App {
     type ExportRecordsStream = ReceiverStream<Result<v1::ExportRecordsResponse, Status>>;
 
     async fn create_job(&self, request: Request<v1::CreateJobRequest>) -> Answer<v1::CreateJobResponse> {
-        let spec = read_spec(request.into_inner());
-        let (job, created) =
-            self.store.create_job(spec, self.clock.now()).await.map_err(status::from_store)?;
+        let (request, now) = (request.into_inner(), self.clock.now());
+        let schedule = schedule::read(request.schedule.unwrap_or_default(), now)?;
+        let created = self.store.create_job(read_spec(request), schedule, now).await;
+        let (job, created) = created.map_err(status::from_store)?;
         if created {
             tracing::info!(job_id = job.id, job = %job.spec.name, "job created");
         }
@@ -102,6 +103,16 @@ impl JobService for App {
         let job = self.pause(&request.into_inner().job, false).await?;
         self.ready.ring();
         Ok(Response::new(v1::ResumeJobResponse { job: Some(job) }))
+    }
+
+    async fn update_job(&self, request: Request<v1::UpdateJobRequest>) -> Answer<v1::UpdateJobResponse> {
+        let (request, now) = (request.into_inner(), self.clock.now());
+        let change = schedule::read_change(request.schedule.unwrap_or_default(), now)?;
+        let job = self.store.update_job(job_ref(&request.job)?, change, now).await;
+        let job = job.map_err(status::from_store)?;
+        let (priority, weight) = (job.schedule.priority, job.schedule.weight);
+        tracing::info!(job_id = job.id, priority, weight, "job rescheduled");
+        Ok(Response::new(v1::UpdateJobResponse { job: Some(self.view(job).await?) }))
     }
 
     async fn cancel_job(&self, request: Request<v1::CancelJobRequest>) -> Answer<v1::CancelJobResponse> {

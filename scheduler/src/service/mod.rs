@@ -6,6 +6,7 @@ mod jobs;
 mod outlook;
 mod records;
 mod scaler;
+mod schedule;
 pub(crate) mod status;
 mod views;
 mod watch;

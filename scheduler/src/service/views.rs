@@ -27,7 +27,9 @@ pub(super) fn job(
         _ => None,
     };
     let policy = job.spec.policy;
+    let ended_at = job.units_done_at.or(job.ended_at).unwrap_or(now);
     v1::Job {
+        schedule: Some(super::schedule::view(job.schedule, ended_at)),
         progress: Some(self::progress(&job, progress, now)),
         id: job.id.unsigned_abs(),
         name: job.spec.name,

@@ -9,6 +9,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
 use super::{App, job_ref, status};
+use crate::domain::schedule::Schedule;
 use crate::store::Job;
 
 /// How often a watcher hears of a job's progress, at most. Of a change of its state it hears sooner.
@@ -40,9 +41,10 @@ impl App {
     ) -> Result<(), Status> {
         let id = job.id.to_string();
         loop {
-            let (ended, before) = (job.state.has_ended(), (job.state, job.paused));
+            let ended = job.state.has_ended();
+            let before = (job.state, job.paused, job.schedule);
             let view = self.view(job).await?;
-            let now = resume_token(&view);
+            let now = resume_token(&view, before.2);
             if now != token {
                 token.clone_from(&now);
                 let heard =
@@ -62,7 +64,7 @@ impl App {
                     () = self.stopping.cancelled() => return Err(stopping()),
                 }
                 job = self.store.job(job_ref(&id)?).await.map_err(status::from_store)?;
-                if begin.elapsed() >= INTERVAL || (job.state, job.paused) != before {
+                if begin.elapsed() >= INTERVAL || (job.state, job.paused, job.schedule) != before {
                     break;
                 }
             }
@@ -75,12 +77,14 @@ fn stopping() -> Status {
 }
 
 /// Names what a watcher has heard: everything of a job but the passing of time.
-fn resume_token(job: &v1::Job) -> String {
-    let mut still = v1::Job { age: None, blocks_go_in: None, ..job.clone() };
+fn resume_token(job: &v1::Job, schedule: Schedule) -> String {
+    let mut still = v1::Job { age: None, blocks_go_in: None, schedule: None, ..job.clone() };
     if let Some(progress) = &mut still.progress {
         progress.elapsed = None;
         progress.records_per_second = 0.0;
         (progress.left, progress.workers, progress.workers_wanted) = (None, 0, 0);
     }
-    blake3::hash(&still.encode_to_vec()).to_hex()[..16].to_owned()
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&still.encode_to_vec()).update(format!("{schedule:?}").as_bytes());
+    hasher.finalize().to_hex()[..16].to_owned()
 }

@@ -3,6 +3,7 @@
 use super::db::{Row, Sql, Tx, params};
 use super::{JobConflict, Lane, Outbox, Store, StoreError};
 use crate::domain::job::{JobPolicy, JobRef, JobSpec, JobState};
+use crate::domain::schedule::{Schedule, ScheduleChange};
 use crate::domain::time::Timestamp;
 
 /// A job's row.
@@ -12,6 +13,8 @@ pub struct Job {
     pub id: i64,
     /// What it was made from.
     pub spec: JobSpec,
+    /// How urgent it is.
+    pub schedule: Schedule,
     /// Where it is in its life.
     pub state: JobState,
     /// Whether an operator has paused it.
@@ -39,8 +42,8 @@ impl Job {
 
 const INSERT: Sql = Sql::same(
     "INSERT INTO jobs (name, state, paused, deleted, pack, pack_version, manifest, as_of, unit_records, unit_bytes,
-         attempts, next_seq, columns, created_at, blocks_gone, traceparent)
-     VALUES ($1, 'importing', FALSE, FALSE, $2, $3, $4, $5, $6, $7, $8, 1, '[]', $9, FALSE, $10)
+         attempts, next_seq, columns, created_at, blocks_gone, traceparent, priority, weight, deadline_at)
+     VALUES ($1, 'importing', FALSE, FALSE, $2, $3, $4, $5, $6, $7, $8, 1, '[]', $9, FALSE, $10, $11, $12, $13)
      ON CONFLICT (name) DO NOTHING",
 );
 const BY_ID: Sql = Sql::same("SELECT * FROM jobs WHERE id = $1 AND NOT deleted");
@@ -52,6 +55,8 @@ const LOCK: Sql = Sql::pair(
 const NEWEST: Sql = Sql::same("SELECT * FROM jobs WHERE id < $1 AND NOT deleted ORDER BY id DESC LIMIT $2");
 const SET_STATE: Sql = Sql::same("UPDATE jobs SET state = $2, ended_at = $3 WHERE id = $1");
 const SET_PAUSED: Sql = Sql::same("UPDATE jobs SET paused = $2 WHERE id = $1");
+const SET_SCHEDULE: Sql =
+    Sql::same("UPDATE jobs SET priority = $2, weight = $3, deadline_at = $4 WHERE id = $1");
 const SET_DELETED: Sql =
     Sql::same("UPDATE jobs SET deleted = TRUE, name = name || '#' || CAST(id AS TEXT) WHERE id = $1");
 const UNFINISHED_IMPORTS: Sql =
@@ -73,17 +78,55 @@ const ADVANCE: Sql = Sql::same(
 );
 
 impl Store {
-    /// Makes a job, or finds the one that the same spec made before. The flag says whether it is new.
+    /// Makes a job, or finds the one that the same spec made before, whose schedule stays as it is. The flag says
+    /// whether it is new.
     ///
     /// # Errors
     /// [`StoreError::Invalid`], [`StoreError::JobDiffers`].
-    pub async fn create_job(&self, spec: JobSpec, now: Timestamp) -> Result<(Job, bool), StoreError> {
-        let violations = spec.violations();
+    pub async fn create_job(
+        &self,
+        spec: JobSpec,
+        schedule: Schedule,
+        now: Timestamp,
+    ) -> Result<(Job, bool), StoreError> {
+        let mut violations = spec.violations();
+        violations.extend(ScheduleChange::from(schedule).violations(now));
         if !violations.is_empty() {
             return Err(StoreError::Invalid(violations));
         }
         let outbox = self.outbox;
-        self.write(Lane::Normal, move |tx| Box::pin(async move { create(tx, spec, now, outbox).await })).await
+        self.write(Lane::Normal, move |tx| {
+            Box::pin(async move { create(tx, spec, schedule, now, outbox).await })
+        })
+        .await
+    }
+
+    /// Changes how urgent a job is; leases that live stay where they are. Idempotent.
+    ///
+    /// # Errors
+    /// [`StoreError::Invalid`], [`JobConflict::Ended`].
+    pub async fn update_job(
+        &self,
+        job: JobRef,
+        change: ScheduleChange,
+        now: Timestamp,
+    ) -> Result<Job, StoreError> {
+        let violations = change.violations(now);
+        if !violations.is_empty() {
+            return Err(StoreError::Invalid(violations));
+        }
+        self.steer(job, move |tx, job| {
+            Box::pin(async move {
+                if job.state.has_ended() {
+                    return Err(StoreError::JobState(JobConflict::Ended));
+                }
+                let Schedule { priority, weight, deadline } = job.schedule.with(change);
+                let deadline = deadline.map(|at| at.0);
+                tx.execute_exactly(1, SET_SCHEDULE, params![job.id, i64::from(priority), weight, deadline])
+                    .await
+            })
+        })
+        .await
     }
 
     /// Finds a job.
@@ -223,6 +266,7 @@ impl Store {
 async fn create(
     tx: &mut Tx,
     spec: JobSpec,
+    schedule: Schedule,
     now: Timestamp,
     outbox: Outbox,
 ) -> Result<(Job, bool), StoreError> {
@@ -238,7 +282,10 @@ async fn create(
         unit_bytes,
         attempts,
         now,
-        spec.traceparent.clone()
+        spec.traceparent.clone(),
+        i64::from(schedule.priority),
+        schedule.weight,
+        schedule.deadline.map(|at| at.0),
     ];
     let created = tx.execute(INSERT, values).await? == 1;
     let job = find(tx, &JobRef::Name(spec.name.clone())).await?;
@@ -312,6 +359,12 @@ fn read_job(row: &Row) -> Result<Job, StoreError> {
                 attempts: small("attempts")?,
             },
             traceparent: row.text("traceparent")?,
+        },
+        schedule: Schedule {
+            priority: i32::try_from(row.int("priority")?)
+                .map_err(|_| StoreError::Internal("priority is out of range".into()))?,
+            weight: small("weight")?,
+            deadline: row.maybe_int("deadline_at")?.map(Timestamp),
         },
         state: read_state(&row.text("state")?)?,
         paused: row.bool("paused")?,

@@ -57,18 +57,30 @@ const HELD: Sql = Sql::same(
     "SELECT COUNT(*) AS held, COUNT(*) FILTER (WHERE lease_request = $2) AS again
      FROM units WHERE holder = $1 AND state = 'leased'",
 );
+/// Of the jobs of the highest priority with ready units, the one that holds least for its weight; then the earlier
+/// deadline, then the older job. Leased units are counted only where there is a choice, so that one job alone
+/// pays nothing for it.
+///
 /// A unit that was lost before goes alone, to a worker that holds nothing: if it kills that worker again, it takes no
 /// other with it. Else records beside a deadly one would use up their attempts with it.
 ///
 /// The pick is materialised: under a nested-loop plan it would be run again for every row, and lock them all.
 const GRANT: Sql = Sql::pair(
-    "WITH job AS (
-         SELECT j.id, j.attempts FROM jobs j
+    "WITH runnable AS MATERIALIZED (
+         SELECT j.id, j.priority, j.weight, j.deadline_at, j.attempts FROM jobs j
          WHERE j.state IN ('importing', 'running') AND NOT j.paused AND NOT j.deleted
            AND j.pack || '@' || j.pack_version = ANY($1)
            AND EXISTS (SELECT 1 FROM units u
-                       WHERE u.job_id = j.id AND u.state = 'ready' AND u.attempts_left > 0)
-         ORDER BY j.id LIMIT 1),
+                       WHERE u.job_id = j.id AND u.state = 'ready' AND u.attempts_left > 0)),
+     first AS MATERIALIZED (
+         SELECT * FROM runnable WHERE priority = (SELECT MAX(priority) FROM runnable)),
+     job AS (
+         SELECT f.id, f.attempts FROM first f
+         ORDER BY CASE WHEN (SELECT COUNT(*) FROM first) > 1
+                       THEN (SELECT COUNT(*) FROM units u WHERE u.job_id = f.id AND u.state = 'leased')
+                            * 1000000 / f.weight END,
+             f.deadline_at NULLS LAST, f.id
+         LIMIT 1),
      pick AS MATERIALIZED (
          SELECT u.id, u.first_seq, u.plain_bytes, u.attempts_left < (SELECT attempts FROM job) AS suspect FROM units u
          WHERE u.job_id = (SELECT id FROM job) AND u.state = 'ready' AND u.attempts_left > 0
@@ -83,13 +95,21 @@ const GRANT: Sql = Sql::pair(
          expires_at = $5, progress = NULL, idle_beats = 0
      FROM numbered n JOIN unnest($7::bytea[]) WITH ORDINALITY AS t (hash, n) ON t.n = n.n
      WHERE u.id = n.id AND (n.n = 1 OR (n.bytes <= $6::bigint AND n.suspects = 0))",
-    "WITH job AS (
-         SELECT j.id, j.attempts FROM jobs j
+    "WITH runnable AS MATERIALIZED (
+         SELECT j.id, j.priority, j.weight, j.deadline_at, j.attempts FROM jobs j
          WHERE j.state IN ('importing', 'running') AND NOT j.paused AND NOT j.deleted
            AND j.pack || '@' || j.pack_version IN (SELECT value FROM json_each($1))
            AND EXISTS (SELECT 1 FROM units u
-                       WHERE u.job_id = j.id AND u.state = 'ready' AND u.attempts_left > 0)
-         ORDER BY j.id LIMIT 1),
+                       WHERE u.job_id = j.id AND u.state = 'ready' AND u.attempts_left > 0)),
+     first AS MATERIALIZED (
+         SELECT * FROM runnable WHERE priority = (SELECT MAX(priority) FROM runnable)),
+     job AS (
+         SELECT f.id, f.attempts FROM first f
+         ORDER BY CASE WHEN (SELECT COUNT(*) FROM first) > 1
+                       THEN (SELECT COUNT(*) FROM units u WHERE u.job_id = f.id AND u.state = 'leased')
+                            * 1000000 / f.weight END,
+             f.deadline_at NULLS LAST, f.id
+         LIMIT 1),
      pick AS MATERIALIZED (
          SELECT u.id, u.first_seq, u.plain_bytes, u.attempts_left < (SELECT attempts FROM job) AS suspect FROM units u
          WHERE u.job_id = (SELECT id FROM job) AND u.state = 'ready' AND u.attempts_left > 0
@@ -132,7 +152,7 @@ pub(super) const GRANTED: Sql = Sql::same(
 );
 
 impl Store {
-    /// Leases ready units to a worker until `now + ttl`, oldest job first. A damaged unit is set aside.
+    /// Leases ready units to a worker until `now + ttl`, all of one job: the most urgent. A damaged unit is set aside.
     ///
     /// # Errors
     /// [`StoreError`] when the database fails.

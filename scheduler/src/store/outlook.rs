@@ -57,7 +57,7 @@ const JOBS: i64 = 200;
 const SAMPLES: i64 = 1000;
 
 const UNFINISHED: Sql = Sql::same(
-    "SELECT id, name, paused, pack, pack_version, created_at FROM jobs
+    "SELECT id, name, paused, pack, pack_version, created_at, priority, weight, deadline_at FROM jobs
      WHERE state IN ('importing', 'running') AND NOT deleted ORDER BY id LIMIT $1",
 );
 const OPEN: Sql = Sql::pair(
@@ -161,7 +161,8 @@ async fn unfinished(tx: &mut Tx, configured: f64) -> Result<Vec<Unfinished>, Sto
 }
 
 fn read_job(row: &Row, rate: f64) -> Result<Unfinished, StoreError> {
-    let (deadline, priority, weight) = (None, 0, 100);
+    let (priority, weight) = (row.int("priority")?, row.int("weight")?);
+    let deadline = row.maybe_int("deadline_at")?.map(Timestamp);
     Ok(Unfinished {
         id: row.int("id")?,
         name: row.text("name")?,

@@ -58,7 +58,7 @@ async fn a_cancelled_job_is_deleted_and_its_name_is_free() -> Result<()> {
 async fn a_job_that_is_not_there_is_said_by_every_command() -> Result<()> {
     let deployment = Deployment::on_sqlite()?;
     let _scheduler = deployment.scheduler(0).await?;
-    let lines: [&[&str]; 9] = [
+    let lines: [&[&str]; 10] = [
         &["status", "nobody"],
         &["wait", "nobody"],
         &["export", "nobody", "--out", "x.csv"],
@@ -66,6 +66,7 @@ async fn a_job_that_is_not_there_is_said_by_every_command() -> Result<()> {
         &["units", "nobody"],
         &["pause", "nobody"],
         &["resume", "nobody"],
+        &["set", "nobody", "--weight", "1"],
         &["cancel", "nobody"],
         &["delete", "nobody", "--yes"],
     ];
@@ -73,5 +74,26 @@ async fn a_job_that_is_not_there_is_said_by_every_command() -> Result<()> {
         expect(&deployment.run(line).await?, FAILED, &["`nobody` not found"])?;
     }
     ensure!(!deployment.path("x.csv").exists());
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_job_says_how_urgent_it_is() -> Result<()> {
+    let deployment = Deployment::on_sqlite()?;
+    let _scheduler = deployment.scheduler(0).await?;
+    let csv = generated(&deployment, 100).await?.display().to_string();
+    let flags = ["--priority", "-3", "--deadline", "6h"];
+    deployment.run(import(&csv, "j").iter().chain(&flags)).await?.ok()?;
+    // The same again brings nothing new; other flags are refused rather than passed over.
+    deployment.run(import(&csv, "j").iter().chain(&flags)).await?.ok()?;
+    let other = deployment.run(import(&csv, "j").iter().chain(&["--priority", "4"])).await?;
+    expect(&other, FAILED, &["priority -3, not 4", "emend set"])?;
+    expect(&deployment.run(["status", "j"]).await?, 0, &["priority -3, weight 100, deadline in 5 h 59 min"])?;
+    expect(&deployment.run(["set", "j"]).await?, USAGE, &["--weight"])?;
+    expect(&deployment.run(["set", "j", "--weight", "0"]).await?, USAGE, &["--weight"])?;
+    let set = ["set", "j", "--weight", "300", "--deadline", "none", "--json"];
+    let report = deployment.run(set).await?.ok()?.json()?;
+    ensure!(report["weight"] == 300 && report["priority"] == -3, "{report}");
+    ensure!(report["deadline_in_seconds"].is_null(), "{report}");
     Ok(())
 }

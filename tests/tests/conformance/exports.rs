@@ -2,6 +2,7 @@
 
 use emend_proto::decode;
 use emend_proto::v1::{Record, RecordResult};
+use emend_scheduler::domain::job::JobRef;
 use emend_scheduler::store::{Having, Job};
 use emend_tests::bench::{Bench, T0, at};
 use emend_tests::on_both_stores;
@@ -38,7 +39,8 @@ async fn read(
 
 async fn pages_come_in_order_without_gaps(bench: &Bench) {
     let job = bench.job("j", 50, 4).await;
-    bench.job("another", 9, 4).await;
+    let another = bench.job("another", 9, 4).await;
+    bench.store.pause_job(JobRef::Id(another.id), true).await.unwrap();
     let worker = bench.worker("w");
     let leases = worker.lease(5, T0).await;
     for lease in &leases[1..3] {

@@ -2,6 +2,7 @@
 
 use emend_proto::v1::Record;
 use emend_scheduler::domain::job::{JobPolicy, JobRef, JobSpec};
+use emend_scheduler::domain::schedule::Schedule;
 use emend_scheduler::store::{Batch, Import, JobConflict, StoreError};
 use emend_tests::bench::{Bench, T0, at, batch, spec};
 use emend_tests::on_both_stores;
@@ -43,7 +44,8 @@ async fn keys(bench: &Bench) -> i64 {
 
 async fn rows_become_units_of_the_policys_size(bench: &Bench) {
     let policy = JobPolicy { unit_records: 3, unit_bytes: 1024, ..JobPolicy::default() };
-    let (job, _) = bench.store.create_job(JobSpec { policy, ..spec("j", 3) }, T0).await.unwrap();
+    let (job, _) =
+        bench.store.create_job(JobSpec { policy, ..spec("j", 3) }, Schedule::default(), T0).await.unwrap();
     let mut rows = records(1, 7);
     rows[1] = with_payload("long", 2, &format!(r#"{{"n":"{}"}}"#, "x".repeat(1010)));
     bench.import(&job, "file", 0, &rows, true).await;

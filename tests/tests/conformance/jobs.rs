@@ -1,6 +1,7 @@
 //! Jobs: making, steering, and moving on.
 
 use emend_scheduler::domain::job::{JobPolicy, JobRef, JobSpec, JobState};
+use emend_scheduler::domain::schedule::Schedule;
 use emend_scheduler::store::{Job, JobConflict, StoreError};
 use emend_tests::bench::{Bench, T0, at, spec};
 use emend_tests::on_both_stores;
@@ -36,12 +37,12 @@ async fn state(bench: &Bench, job: &Job) -> JobState {
 
 async fn the_same_job_again_is_the_job_that_is_there(bench: &Bench) {
     let wanted = JobSpec { manifest: vec![0, 255, 7], ..spec("j", 9) };
-    let (job, created) = bench.store.create_job(wanted.clone(), T0).await.unwrap();
+    let (job, created) = bench.store.create_job(wanted.clone(), Schedule::default(), T0).await.unwrap();
     assert_eq!((created, &job.spec, job.state, job.paused), (true, &wanted, JobState::Importing, false));
     assert_eq!((job.created_at, job.ended_at, job.blocks_gone), (T0, None, false));
     bench.import(&job, "file", 0, &records(1, 2), true).await;
     bench.seal(&job).await;
-    let (again, created) = bench.store.create_job(wanted, at(9)).await.unwrap();
+    let (again, created) = bench.store.create_job(wanted, Schedule::default(), at(9)).await.unwrap();
     assert_eq!((created, again.id, again.created_at, again.state), (false, job.id, T0, JobState::Running));
     assert_eq!(bench.database.int("SELECT COUNT(*) FROM jobs").await, 1);
 }
@@ -56,7 +57,7 @@ async fn another_job_of_that_name_is_refused(bench: &Bench) {
         (spec("j", 10), "policy"),
     ];
     for (other, field) in others {
-        let differs = bench.store.create_job(other, at(1)).await;
+        let differs = bench.store.create_job(other, Schedule::default(), at(1)).await;
         assert!(matches!(differs, Err(StoreError::JobDiffers(named)) if named == field), "{differs:?}");
     }
     let job = bench.store.job(JobRef::Name("j".into())).await.unwrap();
@@ -64,7 +65,7 @@ async fn another_job_of_that_name_is_refused(bench: &Bench) {
 }
 
 async fn many_who_make_a_job_at_once_make_one(bench: &Bench) {
-    let made = join_all((0..6).map(|_| bench.store.create_job(spec("j", 9), T0))).await;
+    let made = join_all((0..6).map(|_| bench.store.create_job(spec("j", 9), Schedule::default(), T0))).await;
     let made: Vec<_> = made.into_iter().map(Result::unwrap).collect();
     assert_eq!(made.iter().filter(|(_, created)| *created).count(), 1);
     assert!(made.iter().all(|(job, _)| job.id == made[0].0.id));
@@ -72,7 +73,9 @@ async fn many_who_make_a_job_at_once_make_one(bench: &Bench) {
 
 async fn what_is_out_of_bounds_is_named(bench: &Bench) {
     let wrong = JobSpec { policy: JobPolicy { attempts: 0, ..JobPolicy::default() }, ..spec("12", 9) };
-    let Err(StoreError::Invalid(found)) = bench.store.create_job(wrong, T0).await else { panic!() };
+    let Err(StoreError::Invalid(found)) = bench.store.create_job(wrong, Schedule::default(), T0).await else {
+        panic!()
+    };
     assert_eq!(found.iter().map(|found| found.field).collect::<Vec<_>>(), ["name", "policy.attempts"]);
     assert_eq!(bench.database.int("SELECT COUNT(*) FROM jobs").await, 0);
 }
@@ -150,7 +153,7 @@ async fn only_a_job_that_has_ended_is_deleted_and_its_name_is_free(bench: &Bench
         assert!(matches!(bench.store.job(gone).await, Err(StoreError::JobNotFound)));
     }
     assert!(bench.store.jobs(i64::MAX, 9).await.unwrap().is_empty());
-    let (again, created) = bench.store.create_job(spec("j", 5), at(2)).await.unwrap();
+    let (again, created) = bench.store.create_job(spec("j", 5), Schedule::default(), at(2)).await.unwrap();
     assert!(created && again.id != job.id);
     bench.import(&again, "file", 0, &records(1, 4), true).await;
     while bench.store.retain(None).await.unwrap() {}

@@ -6,6 +6,7 @@ use emend_proto::decode;
 use emend_proto::v1::Record;
 use emend_scheduler::domain::job::{JobRef, JobSpec};
 use emend_scheduler::domain::lease::Refusal;
+use emend_scheduler::domain::schedule::Schedule;
 use emend_scheduler::domain::unit::UnitState;
 use emend_tests::bench::{Bench, PACK, T0, at, batch, spec};
 use emend_tests::on_both_stores;
@@ -62,12 +63,13 @@ async fn units_come_in_order_and_the_oldest_job_first(bench: &Bench) {
     let old = bench.job("old", 6, 2).await;
     let new = bench.job("new", 4, 2).await;
     let worker = bench.worker("w");
-    assert_eq!(firsts(&worker.lease(2, T0).await), [1, 3]);
-    // A call is served from one job.
-    let third = worker.lease(5, T0).await;
-    assert_eq!((firsts(&third), third[0].what.job_id), (vec![5], old.id));
+    let first = worker.lease(2, T0).await;
+    assert_eq!((firsts(&first), first[0].what.job_id), (vec![1, 3], old.id));
+    // A call is served from one job, and the other one has its share before the first goes on.
     let rest = worker.lease(5, T0).await;
     assert_eq!((firsts(&rest), rest[0].what.job_id), (vec![1, 3], new.id));
+    let third = worker.lease(5, T0).await;
+    assert_eq!((firsts(&third), third[0].what.job_id), (vec![5], old.id));
     assert!(worker.lease(5, T0).await.is_empty());
     assert!(!bench.store.has_ready(vec![PACK.into()]).await.unwrap());
     // What comes back is first again.
@@ -107,7 +109,7 @@ async fn jobs_that_are_paused_cancelled_or_deleted_lease_nothing(bench: &Bench) 
 
 async fn a_worker_gets_only_what_it_can_run(bench: &Bench) {
     let other = JobSpec { pack: "other".into(), ..spec("other", 2) };
-    let (other, _) = bench.store.create_job(other, T0).await.unwrap();
+    let (other, _) = bench.store.create_job(other, Schedule::default(), T0).await.unwrap();
     bench.import(&other, "file", 0, &records(1, 2), true).await;
     let able = bench.job("able", 2, 2).await;
     let lacking = ["suite@1.0.1", "suite", "other@2", "Suite@1.0.0", "%", ""];

@@ -21,6 +21,7 @@ mod records;
 mod refusals;
 mod rejects;
 mod retention;
+mod schedules;
 mod splits;
 
 use emend_scheduler::domain::lease::Refusal;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use emend_proto::decode;
 use emend_proto::v1::RecordResult;
 use emend_scheduler::domain::job::{JobRef, JobState};
+use emend_scheduler::domain::schedule::Schedule;
 use emend_scheduler::domain::time::Timestamp;
 use emend_scheduler::store::{Claim, Mutant, SplitOutcome, Store, StoreError, Told};
 use emend_tests::bench::{Bench, T0, at, spec};
@@ -122,12 +123,12 @@ async fn each_state_that_a_job_enters_has_a_row(bench: &Bench) {
         store.outbox_said(claim).await.unwrap();
         states
     };
-    let (a, _) = store.create_job(spec("a", 1), T0).await.unwrap();
+    let (a, _) = store.create_job(spec("a", 1), Schedule::default(), T0).await.unwrap();
     bench.import(&a, "file", 0, &records(1, 1), true).await;
     store.seal_job(JobRef::Id(a.id), T0).await.unwrap();
     assert_eq!(states(at(1)).await, [(a.id, JobState::Importing), (a.id, JobState::Running)]);
     // The same again enters no state.
-    store.create_job(spec("a", 1), at(2)).await.unwrap();
+    store.create_job(spec("a", 1), Schedule::default(), at(2)).await.unwrap();
     store.seal_job(JobRef::Id(a.id), at(2)).await.unwrap();
     store.pause_job(JobRef::Id(a.id), true).await.unwrap();
     store.pause_job(JobRef::Id(a.id), false).await.unwrap();
@@ -136,7 +137,7 @@ async fn each_state_that_a_job_enters_has_a_row(bench: &Bench) {
     worker.commit(&lease, at(3)).await;
     store.advance_jobs(at(3)).await.unwrap();
     assert_eq!(states(at(4)).await, [(a.id, JobState::Completed)]);
-    let (b, _) = store.create_job(spec("b", 1), T0).await.unwrap();
+    let (b, _) = store.create_job(spec("b", 1), Schedule::default(), T0).await.unwrap();
     for _twice in 0..2 {
         store.cancel_job(JobRef::Id(b.id), at(5)).await.unwrap();
     }

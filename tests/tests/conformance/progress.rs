@@ -92,8 +92,9 @@ async fn workers_are_known_by_the_units_they_hold(bench: &Bench) {
     let (a, b) = (bench.worker("a"), bench.worker("b"));
     assert_eq!(bench.store.workers(String::new(), 9).await.unwrap(), []);
     let leases = a.lease(3, T0).await;
-    b.lease(2, at(5)).await;
-    b.lease(1, at(6)).await;
+    // From the job that has no unit leased, then from the first again.
+    b.lease(1, at(5)).await;
+    b.lease(2, at(6)).await;
     a.beat(&leases[0].lease, Some(1), at(7)).await.unwrap();
     a.commit(&leases[2], at(8)).await;
     let status = |worker: &str, units, records, progress, expires_at| WorkerStatus {

@@ -1,5 +1,6 @@
 //! Stores that must not be opened.
 
+use emend_scheduler::domain::schedule::Schedule;
 use emend_scheduler::store::{OpenError, Store};
 use emend_tests::bench::Bench;
 use emend_tests::database::{Backend, Database};
@@ -49,7 +50,10 @@ async fn opening_again_keeps_what_is_there(bench: &Bench) {
     }
     let database = Database::new(Backend::Sqlite).await;
     let store = Store::open(&database.url, 2).await.unwrap();
-    let (job, _) = store.create_job(emend_tests::bench::spec("j", 2), emend_tests::bench::T0).await.unwrap();
+    let (job, _) = store
+        .create_job(emend_tests::bench::spec("j", 2), Schedule::default(), emend_tests::bench::T0)
+        .await
+        .unwrap();
     store.close().await;
     drop(store);
     let again = Store::open(&database.url, 2).await.unwrap();

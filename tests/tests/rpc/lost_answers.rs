@@ -3,8 +3,8 @@
 
 use emend_proto::v1::{
     Beat, CancelJobRequest, CommitUnitsRequest, DeleteJobRequest, FailUnitsRequest, HeartbeatRequest,
-    JobState, PauseJobRequest, ReleaseUnitsRequest, ResumeJobRequest, RetryUnitsRequest, SealJobRequest,
-    UnitFailure, UnitState, beat, commit_outcome,
+    JobState, PauseJobRequest, ReleaseUnitsRequest, ResumeJobRequest, RetryUnitsRequest, ScheduleChange,
+    SealJobRequest, UnitFailure, UnitState, UpdateJobRequest, beat, commit_outcome,
 };
 use emend_tests::database::Backend;
 use emend_tests::proxy::Proxy;
@@ -29,6 +29,7 @@ each_rpc!(
     seal_job,
     pause_job,
     resume_job,
+    update_job,
     cancel_job,
     delete_job,
     lease_units,
@@ -192,6 +193,16 @@ async fn resume_job(backend: Backend) {
     let resumed = rig.lose_then(async |line| jobs(&line).resume_job(resume()).await).await.unwrap();
     assert!(!resumed.into_inner().job.unwrap().paused);
     assert_eq!(lease(&rig.sound, "s", 1).await.unwrap().leases.len(), 1);
+    rig.stop().await;
+}
+
+async fn update_job(backend: Backend) {
+    let rig = Rig::start(backend).await;
+    make_job(&rig.sound, "j", 4).await;
+    let schedule = ScheduleChange { priority: Some(7), ..ScheduleChange::default() };
+    let update = || UpdateJobRequest { job: "j".into(), schedule: Some(schedule) };
+    let updated = rig.lose_then(async |line| jobs(&line).update_job(update()).await).await.unwrap();
+    assert_eq!(updated.into_inner().job.unwrap().schedule.unwrap().priority, 7);
     rig.stop().await;
 }
 

@@ -8,6 +8,7 @@ mod hung_up;
 mod lost_answers;
 mod lost_leases;
 mod probes;
+mod schedules;
 mod support;
 mod waiting;
 

@@ -11,6 +11,7 @@ use emend_proto::decode;
 use emend_proto::v1::Record;
 use emend_scheduler::domain::job::{JobPolicy, JobSpec};
 use emend_scheduler::domain::lease::{LeaseRef, Token};
+use emend_scheduler::domain::schedule::Schedule;
 use emend_scheduler::domain::time::Timestamp;
 use emend_scheduler::domain::unit::UnitState;
 use emend_scheduler::store::{Job, LeaseAsk, Mutant, Store};
@@ -62,7 +63,8 @@ impl<'a> Driver<'a> {
     pub(crate) async fn new(database: &'a Database, mutant: Option<Mutant>) -> Result<Self, Wrong> {
         let store = open(&database.url, mutant).await?;
         let policy = JobPolicy { unit_records: UNIT_RECORDS, attempts: ATTEMPTS, ..JobPolicy::default() };
-        let made = store.create_job(JobSpec { policy, ..spec("simulation", 1) }, T0).await;
+        let made =
+            store.create_job(JobSpec { policy, ..spec("simulation", 1) }, Schedule::default(), T0).await;
         let (job, new) = made.map_err(|error| error.to_string())?;
         if !new {
             return Err("the store holds the job of another run".into());

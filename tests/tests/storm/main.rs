@@ -11,6 +11,7 @@ mod workers;
 use std::sync::Arc;
 
 use emend_scheduler::domain::job::{JobPolicy, JobRef, JobSpec};
+use emend_scheduler::domain::schedule::Schedule;
 use emend_scheduler::store::{Job, Mutant, Store};
 use emend_tests::bench::{Bench, T0, spec};
 use emend_tests::database::Backend;
@@ -46,7 +47,11 @@ async fn job(bench: &Bench, units: i64) -> Job {
     // Leases run out all the time here: a unit must not be split for that.
     let policy =
         JobPolicy { unit_records: u32::try_from(UNIT).unwrap(), attempts: 100, ..JobPolicy::default() };
-    let (job, _) = bench.store.create_job(JobSpec { policy, ..spec("storm", 2) }, T0).await.unwrap();
+    let (job, _) = bench
+        .store
+        .create_job(JobSpec { policy, ..spec("storm", 2) }, Schedule::default(), T0)
+        .await
+        .unwrap();
     bench.import(&job, "file", 0, &records(1, units * UNIT), true).await;
     bench.store.seal_job(JobRef::Id(job.id), T0).await.unwrap()
 }
