@@ -14,7 +14,6 @@ pub mod postgres;
 pub mod probes;
 pub mod process;
 pub mod proxy;
-pub mod python;
 pub mod rabbitmq;
 pub mod records;
 pub mod scheduler;

@@ -6,15 +6,15 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use emend_tests::process::{Deployment, run};
-use emend_tests::python::environment;
+use emend_tests::tools;
 
 const LIMIT: Duration = Duration::from_secs(600);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_python_client_does_a_whole_job() -> Result<()> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("python");
-    let home = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    let python = environment(home, "python-client", &folder.join("requirements.txt")).await?;
+    let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join("python-client");
+    let python = tools::python(&home, &folder.join("requirements.txt")).await?.join("python");
     let deployment = Deployment::on_sqlite()?;
     let stubs = deployment.path("stubs");
     std::fs::create_dir(&stubs)?;

@@ -8,8 +8,8 @@ use emend_proto::v1::{CancelJobRequest, GetJobRequest};
 use emend_tests::collector::{Collector, Kind};
 use emend_tests::database::Backend;
 use emend_tests::process::run;
-use emend_tests::python;
 use emend_tests::scheduler::jobs;
+use emend_tests::tools;
 
 use super::rig::{LIMIT, job_events, make_job, node, record_events, reviewing, scheduler, work_on};
 
@@ -46,8 +46,9 @@ async fn every_event_agrees_with_its_schema_and_holds_no_value() {
 /// Runs them through Python's `jsonschema`; a spoilt one must not pass.
 async fn validate(bodies: Vec<String>) {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let home = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    let python = python::environment(home, "events", &here.join("python/events.txt")).await.unwrap();
+    let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join("python-events");
+    let tools = tools::python(&home, &here.join("python/events.txt")).await.unwrap();
+    let python = tools.join("python");
     let folder = tempfile::tempdir().unwrap();
     let check = async |bodies: String| {
         let file = folder.path().join("events.jsonl");

@@ -223,7 +223,7 @@ async fn production_has_exactly_its_flows() {
         }),
         ("any port", |all| {
             crate::mutate::unset(
-                &mut object(all, "NetworkPolicy", "emend-scheduler-from-workers")["spec"]["ingress"][0],
+                &mut object(all, "NetworkPolicy", "emend-scheduler-from-keda")["spec"]["ingress"][0],
                 "ports",
             );
         }),
