@@ -18,11 +18,21 @@ const LIMIT: Duration = Duration::from_secs(600);
 /// # Errors
 /// When it cannot be made; says what to install.
 pub async fn python(home: &Path, requirements: &Path) -> Result<PathBuf> {
+    let wanted = fs::read_to_string(requirements).with_context(|| requirements.display().to_string())?;
+    let (programs, stamp) = (home.join("bin"), home.join("requirements.txt"));
     let _turn = turn(home)?;
-    let name = home.file_name().and_then(|name| name.to_str()).context("a home has a name")?;
-    let folder = home.parent().context("a home stands in a folder")?;
-    let python = crate::python::environment(folder, name, requirements).await?;
-    Ok(python.parent().context("programs stand in a folder")?.to_owned())
+    if programs.is_dir() && fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
+        return Ok(programs);
+    }
+    let mut make = Command::new("python3");
+    make.args(["-m", "venv", "--clear"]).arg(home);
+    let hint = "a virtual environment for Python is needed: apt-get install python3 python3-venv";
+    run(make, LIMIT).await.context(hint)?.ok().context(hint)?;
+    let mut install = Command::new(programs.join("python"));
+    install.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"]).arg(requirements);
+    run(install, LIMIT).await?.ok().with_context(|| format!("installing from PyPI: {wanted}"))?;
+    fs::write(stamp, wanted)?;
+    Ok(programs)
 }
 
 /// Installs what `package` (a folder with package.json and its lock) pins into `home/node_modules`.
