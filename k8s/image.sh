@@ -3,6 +3,7 @@
 # image correct a small job and compares the export with that of the binary alone. `./dev image` runs it.
 #
 # EMEND_PROFILE      cargo's profile (release); `perf` is the same code without the wait for the linker
+# EMEND_BINARY       a static binary built before, instead of building one
 # EMEND_IMAGE        the image's name (localhost/emend:VERSION)
 # EMEND_PODMAN       podman and its own flags; found out unless given
 # EMEND_PODMAN_RUN   flags for every `podman run`; found out unless given
@@ -16,12 +17,17 @@ seed=7
 
 say() { echo "image: $*" >&2; }
 
-build() {
+compile() {
     RUSTFLAGS="-C target-feature=+crt-static" \
         cargo build --profile "$profile" --target "$target" --package emend --locked
     local folder=$profile
     [ "$profile" = dev ] && folder=debug
     binary=${CARGO_TARGET_DIR:-target}/$target/$folder/emend
+}
+
+build() {
+    binary=${EMEND_BINARY:-}
+    [ -n "$binary" ] || compile
     local needed
     needed=$(readelf --dynamic "$binary" | grep NEEDED || true)
     [ -z "$needed" ] || { say "the binary is not static: $needed"; exit 1; }

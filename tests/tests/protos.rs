@@ -94,7 +94,7 @@ async fn what_breaks_others_is_found() {
             "message SealJobRequest {\n  reserved \"x\";\n }\nmessage Other {",
             "SealJobRequest",
         ),
-        ("package emend.v1;", "package emend.v2;", "package"),
+        ("string job = 1;", "bytes job = 1;", "type"),
     ];
     for (from, to, named) in changes {
         let protos = Protos::copy();

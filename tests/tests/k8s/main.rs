@@ -4,10 +4,12 @@
 
 mod accounts;
 mod container;
+mod monitoring;
 mod mutate;
 mod network;
 mod probes;
 mod rendered;
 mod restricted;
 mod schemas;
+mod settings;
 mod wiring;

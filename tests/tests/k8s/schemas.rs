@@ -109,9 +109,15 @@ async fn what_a_version_does_not_know_is_found() {
 #[tokio::test]
 async fn custom_resources_fit_the_models_of_their_makers() {
     let objects = rendered(true).await;
-    for kind in
-        ["ScaledObject", "TriggerAuthentication", "Certificate", "Issuer", "ServiceMonitor", "PodMonitor"]
-    {
+    for kind in [
+        "ScaledObject",
+        "TriggerAuthentication",
+        "Certificate",
+        "Issuer",
+        "ServiceMonitor",
+        "PodMonitor",
+        "PrometheusRule",
+    ] {
         assert!(objects.iter().any(|item| item["object"]["kind"] == kind), "no {kind} is rendered");
     }
     assert_eq!(custom_faults(&objects).await, Vec::<Value>::new());
