@@ -50,7 +50,12 @@ async fn show(
         tokio::select! {
             key = keys.recv() => match key {
                 Some(key) if is_leave(key) => return Ok(()),
-                Some(key) => screen.key(key.code),
+                Some(key) => {
+                    screen.key(key.code);
+                    if key.code == KeyCode::Enter {
+                        tick.reset_immediately();
+                    }
+                }
                 None => return Ok(()),
             },
             // A scheduler that does not answer must not hold up the keys: the call is dropped at the next key.

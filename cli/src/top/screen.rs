@@ -76,6 +76,10 @@ impl Screen {
         self.jobs = sample.jobs.into_iter().map(|job| (rates.of(job.id), job)).map(|(r, j)| (j, r)).collect();
         // What is at work stands first; the scheduler gives the newest first.
         self.jobs.sort_by_key(|(job, _)| matches!(job.state(), JobState::Completed | JobState::Cancelled));
+        // An empty table has taken the selection away.
+        if self.selected.selected().is_none() {
+            self.selected.select_first();
+        }
         self.workers = sample.workers;
         self.workers.sort_by_key(|worker| std::cmp::Reverse(worker.records - worker.progress));
         self.curve = rates.curve();
@@ -276,6 +280,7 @@ mod tests {
     #[test]
     fn a_job_opens_and_trouble_is_said() {
         let (mut screen, rates) = (Screen::new(String::new()), Rates::default());
+        drawn(&mut screen);
         screen.update(Ok(sample(1)), &rates);
         screen.key(KeyCode::Enter);
         assert_eq!(screen.opened(), Some(8));
