@@ -24,6 +24,9 @@ pub struct Config {
     pub tokens: Option<PathBuf>,
     /// Describe the services to whoever asks.
     pub reflection: bool,
+    /// After how long a client's connection ends and its next call opens another one, a fifth more or less: so that
+    /// schedulers that join later get their share. 0: never. At most 86400.
+    pub connection_age: f64,
     /// Connections to PostgreSQL, at most.
     pub connections: u32,
     /// How long a lease lasts without a heartbeat, 0.05 to 3600.
@@ -97,6 +100,7 @@ impl Default for Config {
             tls: TlsConfig::default(),
             tokens: None,
             reflection: true,
+            connection_age: 300.0,
             connections: 10,
             lease_ttl: 60.0,
             poll: 0.5,
@@ -131,6 +135,7 @@ impl Config {
         within("poll", self.poll, 0.01, 60.0)?;
         within("grace", self.grace, 0.0, 3600.0)?;
         within("drain_delay", self.drain_delay, 0.0, 300.0)?;
+        within("connection_age", self.connection_age, 0.0, 86_400.0)?;
         within("scaler.drain", self.scaler.drain, 1.0, 31_536_000.0)?;
         let rate = self.scaler.records_per_second;
         if !(rate > 0.0 && rate <= 1e9) {
@@ -196,6 +201,10 @@ impl Config {
         Duration::from_secs_f64(self.grace)
     }
 
+    pub(crate) fn connection_age(&self) -> Option<Duration> {
+        (self.connection_age > 0.0).then(|| Duration::from_secs_f64(self.connection_age))
+    }
+
     pub(crate) fn drain_delay(&self) -> Duration {
         Duration::from_secs_f64(self.drain_delay)
     }
@@ -224,6 +233,7 @@ mod tests {
         };
         assert!(wrong(|config| config.lease_ttl = 0.0).contains("lease_ttl"));
         assert!(wrong(|config| config.poll = f64::NAN).contains("poll"));
+        assert!(wrong(|config| config.connection_age = -1.0).contains("connection_age"));
         assert!(wrong(|config| config.drain_delay = -1.0).contains("drain_delay"));
         assert!(wrong(|config| config.scaler.drain = 0.0).contains("scaler.drain"));
         assert!(wrong(|config| config.scaler.records_per_second = 0.0).contains("records_per_second"));

@@ -7,6 +7,7 @@
 mod bell;
 mod clock;
 mod config;
+mod deadline;
 pub mod domain;
 mod events;
 mod ids;

@@ -25,10 +25,12 @@ const ROWS: &str = "emend_import_rows_total";
 pub(crate) const CALLS: &str = "emend_grpc_calls_total";
 /// Measured there.
 pub(crate) const CALL_SECONDS: &str = "emend_grpc_call_seconds";
+/// Counted where calls are turned away.
+pub(crate) const SHED: &str = "emend_calls_shed_total";
 const LOOP_RUNS: &str = "emend_loop_runs_total";
 const LOOP_SECONDS: &str = "emend_loop_seconds";
 
-const COUNTERS: [Counted; 7] = [
+const COUNTERS: [Counted; 8] = [
     (LEASES, "Units leased to workers.", "", &[]),
     (EXPIRED, "Leases that ran out and whose units were returned.", "", &[]),
     (
@@ -57,6 +59,12 @@ const COUNTERS: [Counted; 7] = [
         &["released", "failed", "failed_for_good", "refused"],
     ),
     (SPLITS, "Units whose attempts were used up.", "outcome", &["halved", "failed", "set_aside"]),
+    (
+        SHED,
+        "Calls turned away because of overload.",
+        "class",
+        &["settle", "lease", "steer", "look", "bulk", "watch"],
+    ),
     (ROWS, "Rows of imports.", "outcome", &["accepted", "already_there", "rejected"]),
 ];
 
@@ -89,9 +97,10 @@ pub(crate) fn describe_gauges() {
 }
 
 /// What a snapshot tells.
-const GAUGES: [(&str, &str); 21] = [
+const GAUGES: [(&str, &str); 22] = [
     ("emend_store_up", "1 when the store answers, else 0."),
     ("emend_store_connections", "Connections to the database that are busy or idle."),
+    ("emend_store_waiting", "Transactions that wait for a connection, or on SQLite for their turn to write."),
     ("emend_store_connections_max", "Connections to the database that may be open."),
     ("emend_draining", "1 once the scheduler stops, else 0."),
     ("emend_grpc_calls_running", "gRPC calls under way."),

@@ -99,6 +99,7 @@ impl Vitals {
             let outlook = app.outlook().await.ok()?;
             Some((outlook, app.store.jobs_by_state().await.ok()?, app.store.workers_at_work().await.ok()?))
         };
+        snapshot.waiting = app.store.waiting();
         snapshot.store_up = app.store.answers().await;
         if snapshot.store_up {
             snapshot.sums = tokio::time::timeout(PATIENCE, sums).await.ok().flatten();
@@ -113,6 +114,7 @@ pub struct Snapshot {
     draining: bool,
     store_up: bool,
     connections: Option<Connections>,
+    waiting: usize,
     loops: Vec<(&'static str, Timestamp)>,
     workers_seen: usize,
     calls: i64,
@@ -127,6 +129,7 @@ impl Snapshot {
         gauge!("emend_store_up").set(f64::from(u8::from(self.store_up)));
         gauge!("emend_grpc_calls_running").set(real(self.calls));
         gauge!("emend_workers_seen").set(self.workers_seen as f64);
+        gauge!("emend_store_waiting").set(self.waiting as f64);
         for (name, at) in &self.loops {
             gauge!("emend_loop_last_success_timestamp_seconds", "loop" => *name).set(real(at.0) / 1e3);
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sqlx::postgres::{PgPool, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
-use sqlx::{AssertSqlSafe, Executor as _, Row as _};
+use sqlx::{AssertSqlSafe, Executor as _, Row as _, Sqlite, Transaction};
 use tempfile::TempDir;
 
 use crate::postgres::Postgres;
@@ -33,6 +33,29 @@ pub struct Database {
 enum Raw {
     Sqlite(SqlitePool),
     Postgres(PgPool, String),
+}
+
+/// Others wait as long as this is there.
+#[derive(Debug)]
+pub enum Hold {
+    /// The one transaction that may write.
+    Sqlite(Transaction<'static, Sqlite>),
+    /// The table of jobs is locked.
+    Postgres(Transaction<'static, sqlx::Postgres>),
+}
+
+impl Hold {
+    /// Lets the others go on.
+    ///
+    /// # Panics
+    /// When the database is gone.
+    pub async fn let_go(self) {
+        let gone = match self {
+            Self::Sqlite(held) => held.rollback().await,
+            Self::Postgres(held) => held.rollback().await,
+        };
+        gone.expect("the database is there");
+    }
 }
 
 /// A statement's answer, one way for both.
@@ -152,6 +175,20 @@ impl Database {
             Raw::Postgres(pool, _) => pool,
             Raw::Sqlite(_) => panic!("not a PostgreSQL database"),
         }
+    }
+
+    /// Makes everybody who writes wait, on PostgreSQL also who looks for a job, until the hold is let go.
+    ///
+    /// # Panics
+    /// When it cannot.
+    pub async fn hold(&self) -> Hold {
+        let held = match &self.raw {
+            Raw::Sqlite(pool) => pool.begin_with("BEGIN IMMEDIATE").await.map(Hold::Sqlite),
+            Raw::Postgres(pool, _) => {
+                pool.begin_with("BEGIN; LOCK TABLE jobs IN ACCESS EXCLUSIVE MODE").await.map(Hold::Postgres)
+            }
+        };
+        held.expect("nobody else holds it")
     }
 
     /// Closes our own connections to it, and drops it from the shared server.

@@ -31,6 +31,8 @@ struct Line {
     lose: AtomicBool,
     /// How many were.
     lost: watch::Sender<u32>,
+    /// How many connections there were.
+    connections: AtomicU64,
     /// Bytes of each connection that reach the server before it is hung up on.
     hang_up_after: AtomicU64,
     /// Bytes that the last connection to end had sent.
@@ -61,6 +63,7 @@ impl Proxy {
         let line = Arc::new(Line {
             lose: AtomicBool::new(false),
             lost: watch::Sender::new(0),
+            connections: AtomicU64::new(0),
             hang_up_after: AtomicU64::new(u64::MAX),
             sent: AtomicU64::new(0),
             network: watch::Sender::new(Network::default()),
@@ -91,6 +94,11 @@ impl Proxy {
         self.line.sent.load(Ordering::SeqCst)
     }
 
+    /// How many connections were made.
+    pub fn connections(&self) -> u64 {
+        self.line.connections.load(Ordering::SeqCst)
+    }
+
     /// How many answers were lost.
     pub fn lost(&self) -> u32 {
         *self.line.lost.borrow()
@@ -113,6 +121,7 @@ impl Line {
 async fn accept(listener: TcpListener, server: SocketAddr, line: Arc<Line>) {
     let mut connections = JoinSet::new();
     while let Ok((client, _)) = listener.accept().await {
+        line.connections.fetch_add(1, Ordering::SeqCst);
         let line = line.clone();
         connections.spawn(async move {
             if let Ok(server) = TcpStream::connect(server).await {

@@ -18,6 +18,11 @@ pub(crate) fn up_to(limit: Duration) -> Duration {
     limit.mul_f64(share)
 }
 
+/// A place among `count`, which is above 0.
+pub(crate) fn below(count: usize) -> usize {
+    usize::try_from(draw() % count as u64).unwrap_or_default()
+}
+
 fn draw() -> u64 {
     OsRng.try_next_u64().expect("the operating system gives random bytes")
 }
@@ -32,5 +37,7 @@ mod tests {
         assert_eq!(id().len(), 32);
         let limit = Duration::from_millis(10);
         assert!((0..1000).all(|_| up_to(limit) < limit));
+        let drawn: std::collections::BTreeSet<_> = (0..1000).map(|_| below(3)).collect();
+        assert_eq!(drawn, [0, 1, 2].into());
     }
 }

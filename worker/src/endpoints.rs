@@ -1,7 +1,8 @@
 //! The client side of a set of schedulers: which one to talk to, and when to try again.
 //!
-//! Any scheduler can answer any call, so a client stays with one until it fails, then goes to the next. Every RPC
-//! of Emend may be sent again after an unknown outcome; [`Endpoints::call`] does so.
+//! Any scheduler can answer any call. A client begins with one by chance, so that many clients spread, and stays with
+//! it until it fails, has too much to do, or a few minutes are over; then it goes to the next. Every RPC of Emend may
+//! be sent again after an unknown outcome; [`Endpoints::call`] does so.
 
 mod budget;
 mod credentials;
@@ -17,6 +18,7 @@ use tonic::Status;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Channel, ClientTlsConfig, Endpoint};
 
+use crate::chance;
 use crate::runtime::meters;
 
 use budget::Budget;
@@ -41,6 +43,10 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// noticed within fifteen seconds.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long a client stays with one of several schedulers, and by how much longer at most.
+const STAY: Duration = Duration::from_secs(240);
+const STAY_SPREAD: Duration = Duration::from_secs(120);
 
 /// Why a set of endpoints cannot be made.
 #[derive(Debug, thiserror::Error)]
@@ -148,6 +154,8 @@ struct Shared {
 #[derive(Debug)]
 struct Current {
     turn: usize,
+    /// When the next one's turn comes, if nothing comes before.
+    until: Instant,
     channel: Option<Channel>,
     made: Made,
     /// When the files were looked at last.
@@ -184,6 +192,18 @@ impl Made {
     }
 }
 
+impl Current {
+    /// The next endpoint's turn. Calls under way end on the connection that they began on.
+    fn pass_on(&mut self) {
+        (self.turn, self.until, self.channel) = (self.turn.wrapping_add(1), stay(), None);
+    }
+}
+
+/// When a turn that begins now is over.
+fn stay() -> Instant {
+    Instant::now() + STAY + chance::up_to(STAY_SPREAD)
+}
+
 impl Endpoints {
     /// Checks `urls`; connects to none of them yet. `https` trusts the system's certificates.
     ///
@@ -204,7 +224,9 @@ impl Endpoints {
         }
         let urls: Vec<String> = urls.iter().map(|url| url.trim().to_owned()).collect();
         let made = Made::new(&urls, &credentials)?;
-        let current = Mutex::new(Current { turn: 0, channel: None, made, looked: Instant::now() });
+        let turn = chance::below(urls.len());
+        let current =
+            Mutex::new(Current { turn, until: stay(), channel: None, made, looked: Instant::now() });
         Ok(Self { shared: Arc::new(Shared { urls, credentials, current, budget: Mutex::default() }) })
     }
 
@@ -221,8 +243,8 @@ impl Endpoints {
     }
 
     /// Calls the current endpoint, and tries again while the outcome is unknown or nobody is there: the next
-    /// endpoint at once, and with growing waits when all of them have failed. An overloaded scheduler is given the
-    /// time that it asks for. Every other error is returned as it came.
+    /// endpoint at once, and with growing waits when all of them have failed. An overloaded scheduler is left for the
+    /// next one, after the time that it asks for. Every other error is returned as it came.
     ///
     /// `attempt` makes one try. It may be cancelled, and it may run although an earlier one took effect.
     ///
@@ -251,7 +273,11 @@ impl Endpoints {
             };
             let wait = match &fault {
                 Fault::Refused(_) => return Err(fault.into_status()),
-                Fault::Busy { wait, .. } => wait.or_else(|| delays.next()).unwrap_or_default(),
+                Fault::Busy { wait, .. } => {
+                    // Another one may have less to do.
+                    self.leave(turn);
+                    wait.or_else(|| delays.next()).unwrap_or_default()
+                }
                 Fault::Unknown(_) => {
                     self.leave(turn);
                     let round_over = tries % self.shared.urls.len() == 0;
@@ -271,6 +297,9 @@ impl Endpoints {
     fn pick(&self) -> (usize, Line) {
         let mut current = self.current();
         self.look(&mut current);
+        if self.shared.urls.len() > 1 && current.until <= Instant::now() {
+            current.pass_on();
+        }
         let Current { turn, channel, made, .. } = &mut *current;
         let endpoint = &made.endpoints[*turn % made.endpoints.len()];
         let channel = channel.get_or_insert_with(|| endpoint.connect_lazy()).clone();
@@ -304,8 +333,7 @@ impl Endpoints {
     fn leave(&self, turn: usize) {
         let mut current = self.current();
         if current.turn == turn {
-            current.turn = turn.wrapping_add(1);
-            current.channel = None;
+            current.pass_on();
         }
     }
 

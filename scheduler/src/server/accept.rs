@@ -6,7 +6,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::Stream;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -39,15 +38,9 @@ impl Incoming {
         Self { listener, tls, handshakes: JoinSet::new(), order: VecDeque::new(), places }
     }
 
-    /// Connections that speak HTTP/2. Those that do not are closed, and nothing is told them.
-    pub(super) fn stream(self) -> impl Stream<Item = io::Result<Connection>> {
-        futures::stream::unfold(self, |mut incoming| async move {
-            let connection = incoming.next().await;
-            Some((Ok(connection), incoming))
-        })
-    }
-
-    async fn next(&mut self) -> Connection {
+    /// The next connection that speaks HTTP/2. Those that do not are closed, and nothing is told them. May be dropped and
+    /// called again: nothing is lost.
+    pub(super) async fn next(&mut self) -> Connection {
         loop {
             tokio::select! {
                 accepted = self.listener.accept() => match accepted {

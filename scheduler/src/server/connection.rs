@@ -10,7 +10,6 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_rustls::server::TlsStream;
-use tonic::transport::server::Connected;
 use x509_parser::extensions::GeneralName;
 
 use crate::domain::caller::Caller;
@@ -65,12 +64,9 @@ impl Connection {
     pub(super) fn new(line: Line, peer: Peer, place: OwnedSemaphorePermit) -> Self {
         Self { line, peer, told: 0, _place: place }
     }
-}
 
-impl Connected for Connection {
-    type ConnectInfo = Peer;
-
-    fn connect_info(&self) -> Peer {
+    /// Who is at its other end.
+    pub(super) fn peer(&self) -> Peer {
         self.peer.clone()
     }
 }

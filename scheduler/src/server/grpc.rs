@@ -1,17 +1,23 @@
 //! The services on the gRPC port, health and reflection among them.
 
+use std::convert::Infallible;
+
 use emend_proto::externalscaler::external_scaler_server::ExternalScalerServer;
 use emend_proto::v1::job_service_server::JobServiceServer;
 use emend_proto::v1::work_service_server::WorkServiceServer;
 use emend_proto::{DESCRIPTORS, MAX_MESSAGE_BYTES};
-use tonic::transport::Server;
-use tonic::transport::server::Router;
+use tonic::body::Body;
+use tonic::codegen::Service;
+use tonic::codegen::http::{Request, Response};
+use tonic::service::Routes;
 use tonic_health::pb::health_server::{Health, HealthServer};
-use tower::layer::util::{Identity, Stack};
+use tower::Layer as _;
 
 use super::ServeError;
+use super::deadlines::Deadlines;
 use super::gate::Gate;
 use super::meter::Meter;
+use super::shed::Shed;
 use super::trace::Traced;
 use crate::service::App;
 
@@ -24,16 +30,26 @@ pub(super) const DESCRIPTOR_SETS: &[&[u8]] = &[
     tonic_reflection::pb::v1alpha::FILE_DESCRIPTOR_SET,
 ];
 
-/// What every call passes, the outermost last.
-type Layers = Stack<Traced, Stack<Gate, Stack<Meter, Identity>>>;
-
-/// All services, on `server`: metered, and behind the gate.
-pub(super) fn router(
+/// All services behind what every call passes: it is metered, let in or refused, taken on or turned away, held to its
+/// deadline, and traced.
+pub(super) fn service(
     app: &App,
-    server: Server,
     gate: Gate,
     health: HealthServer<impl Health>,
-) -> Result<Router<Layers>, ServeError> {
+) -> Result<
+    impl Service<Request<Body>, Response = Response<Body>, Error = Infallible, Future: Send>
+    + Clone
+    + Send
+    + 'static,
+    ServeError,
+> {
+    let meter = Meter::new(DESCRIPTOR_SETS, app.pulse.clone());
+    let shed = Shed::new(app.store.clone());
+    let routes = routes(app, health)?;
+    Ok(meter.layer(gate.layer(shed.layer(Deadlines.layer(Traced.layer(routes))))))
+}
+
+fn routes(app: &App, health: HealthServer<impl Health>) -> Result<Routes, ServeError> {
     let reflection = || {
         let builder = tonic_reflection::server::Builder::configure();
         DESCRIPTOR_SETS
@@ -43,14 +59,13 @@ pub(super) fn router(
             .include_reflection_service(false)
     };
     let unfit = |error: tonic_reflection::server::Error| ServeError::Transport(error.to_string());
-    let meter = Meter::new(DESCRIPTOR_SETS, app.pulse.clone());
-    let mut router = server.layer(meter).layer(gate).layer(Traced).add_service(health);
+    let mut routes = Routes::new(health);
     if app.config.reflection {
-        router = router
+        routes = routes
             .add_service(reflection().build_v1().map_err(unfit)?)
             .add_service(reflection().build_v1alpha().map_err(unfit)?);
     }
-    let router = router
+    let routes = routes
         .add_service(
             JobServiceServer::new(app.clone())
                 .max_decoding_message_size(MAX_MESSAGE_BYTES)
@@ -62,5 +77,5 @@ pub(super) fn router(
                 .max_encoding_message_size(MAX_MESSAGE_BYTES),
         )
         .add_service(ExternalScalerServer::new(app.clone()));
-    Ok(router)
+    Ok(routes.prepare())
 }

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use tonic::transport::Server;
+use hyper::server::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 /// Handshakes under way; one more takes the place of the oldest.
 pub(super) const HANDSHAKES: usize = 512;
@@ -27,15 +28,18 @@ const CONNECTION_WINDOW: u32 = 8 * 1024 * 1024;
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(20);
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A server with these limits and no services.
-pub(super) fn server() -> Server {
-    Server::builder()
-        .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
-        .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
+/// HTTP/2 within these limits.
+pub(super) fn http2() -> http2::Builder<TokioExecutor> {
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    builder
+        .timer(TokioTimer::new())
+        .keep_alive_interval(KEEPALIVE_INTERVAL)
+        .keep_alive_timeout(KEEPALIVE_TIMEOUT)
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_concurrent_streams(STREAMS)
-        .http2_max_header_list_size(HEADER_LIST)
-        .http2_max_pending_accept_reset_streams(Some(RESETS_PENDING))
-        .http2_max_local_error_reset_streams(Some(RESETS_FOR_FAULTS))
+        .max_header_list_size(HEADER_LIST)
+        .max_pending_accept_reset_streams(RESETS_PENDING)
+        .max_local_error_reset_streams(RESETS_FOR_FAULTS);
+    builder
 }

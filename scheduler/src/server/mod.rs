@@ -3,12 +3,15 @@
 mod accept;
 mod bearer;
 mod connection;
+mod connections;
+mod deadlines;
 mod gate;
 mod grpc;
 mod health;
 mod limits;
 mod meter;
 mod policy;
+mod shed;
 mod tls;
 mod trace;
 mod watch;
@@ -143,21 +146,19 @@ async fn serve_app(
 ) -> Result<(), ServeError> {
     let (health, health_service) = tonic_health::server::health_reporter();
     health::say(&health, ServingStatus::Serving).await;
-    let router = grpc::router(app, limits::server(), wire.gate, health_service)?;
+    let service = grpc::service(app, wire.gate, health_service)?;
     let (grace, delay) = (app.config.grace(), app.config.drain_delay());
     let stop = health::until_stopped(health, vitals.clone(), shutdown.clone(), delay, app.stopping.clone());
-    let incoming = Incoming::new(listener, wire.tls).stream();
-    let served = Box::pin(router.serve_with_incoming_shutdown(incoming, stop));
+    let incoming = Incoming::new(listener, wire.tls);
+    let served = Box::pin(connections::serve(incoming, service, app.config.connection_age(), stop));
     // A silent client would keep a graceful stop waiting for ever.
     let too_late = async {
         shutdown.cancelled().await;
         tokio::time::sleep(delay + grace).await;
     };
     tokio::select! {
-        served = served => served.map_err(|error| ServeError::Transport(error.to_string())),
-        () = too_late => {
-            tracing::warn!("clients still connected after the grace period are cut off");
-            Ok(())
-        }
+        () = served => {}
+        () = too_late => tracing::warn!("clients still connected after the grace period are cut off"),
     }
+    Ok(())
 }

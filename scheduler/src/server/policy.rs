@@ -1,5 +1,6 @@
-//! Who may call what: the one table. What does not stand in it nobody may call.
+//! Who may call what, and how urgent it is: the one table. What does not stand in it nobody may call.
 
+use super::shed::Class::{self, Bulk, Lease, Look, Settle, Steer, Watch};
 use crate::domain::caller::Role::{Monitor, Operator, Reader, Scaler, Worker};
 use crate::domain::caller::{Role, Roles};
 
@@ -40,46 +41,56 @@ const WORK: Rule = only(&[Worker]);
 /// Asks for how many workers there is work.
 const SCALE: Rule = only(&[Operator, Monitor, Scaler]);
 
-/// Service, method, rule.
-pub(super) const TABLE: &[(&str, &str, Rule)] = &[
-    ("emend.v1.JobService", "CreateJob", STEER),
-    ("emend.v1.JobService", "ImportRecords", STEER),
-    ("emend.v1.JobService", "SealJob", STEER),
-    ("emend.v1.JobService", "UpdateJob", STEER),
-    ("emend.v1.JobService", "PauseJob", STEER),
-    ("emend.v1.JobService", "ResumeJob", STEER),
-    ("emend.v1.JobService", "CancelJob", STEER),
-    ("emend.v1.JobService", "DeleteJob", STEER),
-    ("emend.v1.JobService", "RetryUnits", STEER),
-    ("emend.v1.JobService", "ListRejects", READ),
-    ("emend.v1.JobService", "ExportRecords", READ),
-    ("emend.v1.JobService", "GetRecord", READ),
-    ("emend.v1.JobService", "ListRecords", READ),
-    ("emend.v1.JobService", "GetJob", WATCH),
-    ("emend.v1.JobService", "ListJobs", WATCH),
-    ("emend.v1.JobService", "WatchJob", WATCH),
-    ("emend.v1.JobService", "ListUnits", WATCH),
-    ("emend.v1.JobService", "ListWorkers", WATCH),
-    ("emend.v1.WorkService", "LeaseUnits", WORK),
-    ("emend.v1.WorkService", "Heartbeat", WORK),
-    ("emend.v1.WorkService", "CommitUnits", WORK),
-    ("emend.v1.WorkService", "ReleaseUnits", WORK),
-    ("emend.v1.WorkService", "FailUnits", WORK),
-    ("externalscaler.ExternalScaler", "IsActive", SCALE),
-    ("externalscaler.ExternalScaler", "StreamIsActive", SCALE),
-    ("externalscaler.ExternalScaler", "GetMetricSpec", SCALE),
-    ("externalscaler.ExternalScaler", "GetMetrics", SCALE),
-    ("grpc.health.v1.Health", "Check", Rule::Open),
-    ("grpc.health.v1.Health", "List", Rule::Open),
-    ("grpc.health.v1.Health", "Watch", Rule::Open),
-    ("grpc.reflection.v1.ServerReflection", "ServerReflectionInfo", Rule::AnyRole),
-    ("grpc.reflection.v1alpha.ServerReflection", "ServerReflectionInfo", Rule::AnyRole),
+/// Service, method, rule, class.
+pub(super) const TABLE: &[(&str, &str, Rule, Class)] = &[
+    ("emend.v1.JobService", "CreateJob", STEER, Steer),
+    ("emend.v1.JobService", "ImportRecords", STEER, Bulk),
+    ("emend.v1.JobService", "SealJob", STEER, Steer),
+    ("emend.v1.JobService", "UpdateJob", STEER, Steer),
+    ("emend.v1.JobService", "PauseJob", STEER, Steer),
+    ("emend.v1.JobService", "ResumeJob", STEER, Steer),
+    ("emend.v1.JobService", "CancelJob", STEER, Steer),
+    ("emend.v1.JobService", "DeleteJob", STEER, Steer),
+    ("emend.v1.JobService", "RetryUnits", STEER, Steer),
+    ("emend.v1.JobService", "ListRejects", READ, Bulk),
+    ("emend.v1.JobService", "ExportRecords", READ, Bulk),
+    ("emend.v1.JobService", "GetRecord", READ, Look),
+    ("emend.v1.JobService", "ListRecords", READ, Bulk),
+    ("emend.v1.JobService", "GetJob", WATCH, Look),
+    ("emend.v1.JobService", "ListJobs", WATCH, Look),
+    ("emend.v1.JobService", "WatchJob", WATCH, Watch),
+    ("emend.v1.JobService", "ListUnits", WATCH, Look),
+    ("emend.v1.JobService", "ListWorkers", WATCH, Look),
+    ("emend.v1.WorkService", "LeaseUnits", WORK, Lease),
+    ("emend.v1.WorkService", "Heartbeat", WORK, Settle),
+    ("emend.v1.WorkService", "CommitUnits", WORK, Settle),
+    ("emend.v1.WorkService", "ReleaseUnits", WORK, Settle),
+    ("emend.v1.WorkService", "FailUnits", WORK, Settle),
+    ("externalscaler.ExternalScaler", "IsActive", SCALE, Watch),
+    ("externalscaler.ExternalScaler", "StreamIsActive", SCALE, Watch),
+    ("externalscaler.ExternalScaler", "GetMetricSpec", SCALE, Watch),
+    ("externalscaler.ExternalScaler", "GetMetrics", SCALE, Watch),
+    ("grpc.health.v1.Health", "Check", Rule::Open, Watch),
+    ("grpc.health.v1.Health", "List", Rule::Open, Watch),
+    ("grpc.health.v1.Health", "Watch", Rule::Open, Watch),
+    ("grpc.reflection.v1.ServerReflection", "ServerReflectionInfo", Rule::AnyRole, Watch),
+    ("grpc.reflection.v1alpha.ServerReflection", "ServerReflectionInfo", Rule::AnyRole, Watch),
 ];
 
 /// The rule for an HTTP/2 path such as `/emend.v1.JobService/GetJob`; none for what nobody may call.
 pub(super) fn rule(path: &str) -> Option<Rule> {
+    row(path).map(|(rule, _)| rule)
+}
+
+/// How urgent a call to an HTTP/2 path is.
+pub(super) fn class(path: &str) -> Option<Class> {
+    row(path).map(|(_, class)| class)
+}
+
+fn row(path: &str) -> Option<(Rule, Class)> {
     let (service, method) = path.strip_prefix('/')?.split_once('/')?;
-    TABLE.iter().find(|(s, m, _)| (*s, *m) == (service, method)).map(|&(_, _, rule)| rule)
+    let row = TABLE.iter().find(|(s, m, ..)| (*s, *m) == (service, method));
+    row.map(|&(_, _, rule, class)| (rule, class))
 }
 
 #[cfg(test)]
@@ -145,7 +156,7 @@ mod tests {
     fn every_method_of_every_service_has_a_rule_that_fits() {
         assert!(methods().len() > 20, "{:?}", methods());
         assert_eq!(holes(rule), Vec::<String>::new());
-        let rows: BTreeSet<_> = TABLE.iter().map(|(service, method, _)| (service, method)).collect();
+        let rows: BTreeSet<_> = TABLE.iter().map(|(service, method, ..)| (service, method)).collect();
         assert_eq!(rows.len(), TABLE.len(), "a row stands twice");
     }
 
@@ -170,14 +181,14 @@ mod tests {
     /// Rows as they stand in the docs; printed when they differ, to be put there.
     #[test]
     fn the_docs_show_this_table() {
-        let mut expected = String::from("| service | method | who |\n|---|---|---|\n");
-        for (service, method, rule) in TABLE {
+        let mut expected = String::from("| service | method | who | class |\n|---|---|---|---|\n");
+        for (service, method, rule, class) in TABLE {
             let who = match rule {
                 Rule::Open => "everybody".to_owned(),
                 Rule::AnyRole => "every role".to_owned(),
                 Rule::Only(roles) => roles.to_string(),
             };
-            expected.push_str(&format!("| {service} | {method} | {who} |\n"));
+            expected.push_str(&format!("| {service} | {method} | {who} | {} |\n", class.name()));
         }
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("docs/SECURITY.md");
         let docs = std::fs::read_to_string(path).unwrap();

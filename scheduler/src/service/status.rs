@@ -25,6 +25,19 @@ pub(crate) fn with_reason(code: Code, reason: &str, message: impl Into<String>) 
     Status::with_error_details(code, message, details)
 }
 
+/// There is more to do than can be done; the caller may come again after `retry`.
+pub(crate) fn busy(message: impl Into<String>, retry: Duration) -> Status {
+    again("OVERLOADED", message, retry)
+}
+
+/// RESOURCE_EXHAUSTED with the time after which it may go better.
+fn again(reason: &str, message: impl Into<String>, retry: Duration) -> Status {
+    let mut details = ErrorDetails::new();
+    details.set_error_info(reason, DOMAIN, std::collections::HashMap::new());
+    details.set_retry_info(Some(retry));
+    Status::with_error_details(Code::ResourceExhausted, message, details)
+}
+
 /// INVALID_ARGUMENT that names the field.
 pub(crate) fn invalid(field: &str, description: &str) -> Status {
     violations([(field.to_owned(), description.to_owned())])
@@ -50,12 +63,10 @@ pub(crate) fn from_store(error: StoreError) -> Status {
             tracing::warn!(error = %message, "the store is unavailable");
             with_reason(Code::Unavailable, "STORE_UNAVAILABLE", message)
         }
+        StoreError::TooLate => with_reason(Code::DeadlineExceeded, "DEADLINE_EXCEEDED", message),
         StoreError::Full(_) => {
             tracing::error!(error = %message, "the store is full");
-            let mut details = ErrorDetails::new();
-            details.set_error_info("STORE_FULL", DOMAIN, std::collections::HashMap::new());
-            details.set_retry_info(Some(FULL_RETRY));
-            Status::with_error_details(Code::ResourceExhausted, message, details)
+            again("STORE_FULL", message, FULL_RETRY)
         }
         StoreError::Internal(_) | StoreError::Clash => {
             tracing::error!(error = %message, "a statement failed");

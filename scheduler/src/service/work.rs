@@ -13,7 +13,7 @@ use crate::domain::caller::Caller;
 use crate::domain::lease::{HandBack, LeaseRef, Leased, Refusal, Token};
 use crate::domain::results::Results;
 use crate::store::{Commit, LeaseAsk, Outcome, UnitToDo};
-use crate::{ids, meters};
+use crate::{deadline, ids, meters};
 
 /// The longest that a call waits for ready units.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
@@ -28,7 +28,6 @@ impl WorkService for App {
         &self,
         request: Request<v1::LeaseUnitsRequest>,
     ) -> Result<Response<v1::LeaseUnitsResponse>, Status> {
-        let patience = patience(request.metadata());
         let worker_id = worker_id(&request, &request.get_ref().worker_id)?;
         self.pulse.saw(&worker_id);
         let request = v1::LeaseUnitsRequest { worker_id, ..request.into_inner() };
@@ -41,6 +40,8 @@ impl WorkService for App {
         if request.max_units == 0 || request.max_units > may_hold(request.slots) {
             return Err(status::invalid("max_units", "must be 1 to 2 x (slots + 1)"));
         }
+        // Less the way back.
+        let patience = deadline::left().map_or(Duration::MAX, |left| left.mul_f64(0.9));
         let wait = duration(request.wait).min(LONGEST_WAIT).min(patience);
         let leases = self.wait_for_units(&request, wait).await?;
         let leases = leases.into_iter().map(|leased| self.lease_view(leased, request.accept_zstd));
@@ -289,40 +290,4 @@ fn duration(value: Option<prost_types::Duration>) -> Duration {
 
 pub(super) fn proto_duration(value: Duration) -> prost_types::Duration {
     prost_types::Duration::try_from(value).unwrap_or_default()
-}
-
-/// How long the caller will wait for the answer, less the way back; for ever when it does not say.
-fn patience(metadata: &tonic::metadata::MetadataMap) -> Duration {
-    let asked = metadata.get("grpc-timeout").and_then(|value| value.to_str().ok()).and_then(grpc_timeout);
-    asked.map_or(Duration::MAX, |asked| asked.mul_f64(0.9))
-}
-
-/// `TimeoutValue TimeoutUnit` of the gRPC protocol over HTTP/2.
-fn grpc_timeout(text: &str) -> Option<Duration> {
-    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
-    let value: u64 = digits.parse().ok()?;
-    match unit {
-        "H" => Some(Duration::from_secs(value.saturating_mul(3600))),
-        "M" => Some(Duration::from_secs(value.saturating_mul(60))),
-        "S" => Some(Duration::from_secs(value)),
-        "m" => Some(Duration::from_millis(value)),
-        "u" => Some(Duration::from_micros(value)),
-        "n" => Some(Duration::from_nanos(value)),
-        _ => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_callers_deadline_is_read_in_every_unit() {
-        assert_eq!(grpc_timeout("2H"), Some(Duration::from_secs(7200)));
-        assert_eq!(grpc_timeout("1500m"), Some(Duration::from_millis(1500)));
-        assert_eq!(grpc_timeout("7u"), Some(Duration::from_micros(7)));
-        for wrong in ["", "S", "1", "1x", "é"] {
-            assert_eq!(grpc_timeout(wrong), None, "{wrong}");
-        }
-    }
 }

@@ -1,24 +1,27 @@
 //! Two databases behind one way to run a statement.
 //!
 //! Every statement is written once: as one text where the dialects agree, as a pair where they differ.
-//! Both number their parameters `$1`, `$2`, …. A list goes to PostgreSQL as an array and to SQLite as JSON; a
-//! table, always the last parameter, as an array for each column (`unnest`) and as JSON rows (`json_each`). JSON holds
-//! no bytes: a column of them is two there, offset and length in one blob that follows as a parameter of its own.
+//! Both number their parameters `$1`, `$2`, … (see [`super::params`]).
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
-use sqlx::postgres::{PgArguments, PgPool, PgRow, Postgres};
-use sqlx::sqlite::{Sqlite, SqliteArguments, SqlitePool, SqliteRow};
-use sqlx::{Arguments as _, Row as _, Transaction};
-use tokio_util::task::TaskTracker;
-use tracing::{Instrument as _, Span};
+use sqlx::postgres::{PgPool, PgRow, Postgres};
+use sqlx::sqlite::{Sqlite, SqlitePool, SqliteRow};
+use sqlx::{AssertSqlSafe, Row as _, Transaction};
+use tracing::Span;
 use uuid::Uuid;
 
 use super::error::StoreError;
 use super::lanes::{Lane, Lanes};
 use super::meters;
-use crate::domain::time::Timestamp;
+pub(crate) use super::params::{Column, Param, params};
+use super::params::{postgres_arguments, sqlite_arguments};
+use super::traffic::Traffic;
+use crate::deadline;
+
+/// How long a statement on PostgreSQL may take, whoever waits for it.
+pub(super) const STATEMENT_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A statement in both dialects.
 #[derive(Debug, Clone, Copy)]
@@ -37,177 +40,6 @@ impl Sql {
     pub(crate) const fn pair(postgres: &'static str, sqlite: &'static str) -> Self {
         Self { postgres, sqlite }
     }
-}
-
-/// A parameter.
-#[derive(Debug, Clone)]
-pub(crate) enum Param {
-    Int(i64),
-    MaybeInt(Option<i64>),
-    Bool(bool),
-    Text(String),
-    Bytes(Vec<u8>),
-    Ints(Vec<i64>),
-    Texts(Vec<String>),
-    Code([u8; 16]),
-    Codes(Vec<[u8; 16]>),
-    Table(Vec<Column>),
-}
-
-/// A column of a table that goes along as a parameter.
-#[derive(Debug, Clone)]
-pub(crate) enum Column {
-    Ints(Vec<i64>),
-    MaybeInts(Vec<Option<i64>>),
-    Texts(Vec<String>),
-    Blobs(Vec<Vec<u8>>),
-    Codes(Vec<[u8; 16]>),
-}
-
-impl Column {
-    fn len(&self) -> usize {
-        match self {
-            Self::Ints(values) => values.len(),
-            Self::MaybeInts(values) => values.len(),
-            Self::Texts(values) => values.len(),
-            Self::Blobs(values) => values.len(),
-            Self::Codes(values) => values.len(),
-        }
-    }
-}
-
-macro_rules! param_from {
-    ($($from:ty => $variant:ident),* $(,)?) => {$(
-        impl From<$from> for Param {
-            fn from(value: $from) -> Self {
-                Self::$variant(value.into())
-            }
-        }
-    )*};
-}
-param_from! {
-    i64 => Int, Option<i64> => MaybeInt, bool => Bool, String => Text, &str => Text, Vec<u8> => Bytes,
-    Vec<i64> => Ints, Vec<String> => Texts, [u8; 16] => Code, Vec<[u8; 16]> => Codes, u32 => Int, Vec<Column> => Table,
-}
-
-impl From<Timestamp> for Param {
-    fn from(value: Timestamp) -> Self {
-        Self::Int(value.0)
-    }
-}
-
-/// The parameters of a statement, in order.
-macro_rules! params {
-    ($($value:expr),* $(,)?) => { vec![$(crate::store::db::Param::from($value)),*] };
-}
-pub(crate) use params;
-
-fn postgres_arguments(params: Vec<Param>) -> Result<PgArguments, StoreError> {
-    let mut arguments = PgArguments::default();
-    for param in params {
-        let added = match param {
-            Param::Int(value) => arguments.add(value),
-            Param::MaybeInt(value) => arguments.add(value),
-            Param::Bool(value) => arguments.add(value),
-            Param::Text(value) => arguments.add(value),
-            Param::Bytes(value) => arguments.add(value),
-            Param::Ints(value) => arguments.add(value),
-            Param::Texts(value) => arguments.add(value),
-            Param::Code(value) => arguments.add(Uuid::from_bytes(value)),
-            Param::Codes(value) => arguments.add(value.into_iter().map(Uuid::from_bytes).collect::<Vec<_>>()),
-            Param::Table(columns) => columns.into_iter().try_for_each(|column| match column {
-                Column::Ints(values) => arguments.add(values),
-                Column::MaybeInts(values) => arguments.add(values),
-                Column::Texts(values) => arguments.add(values),
-                Column::Blobs(values) => arguments.add(values),
-                Column::Codes(values) => {
-                    arguments.add(values.into_iter().map(Uuid::from_bytes).collect::<Vec<_>>())
-                }
-            }),
-        };
-        added.map_err(|error| StoreError::Internal(error.to_string()))?;
-    }
-    Ok(arguments)
-}
-
-fn sqlite_arguments(params: Vec<Param>) -> Result<SqliteArguments, StoreError> {
-    let mut arguments = SqliteArguments::default();
-    for param in params {
-        let added = match param {
-            Param::Int(value) => arguments.add(value),
-            Param::MaybeInt(value) => arguments.add(value),
-            Param::Bool(value) => arguments.add(value),
-            Param::Text(value) => arguments.add(value),
-            Param::Bytes(value) => arguments.add(value),
-            Param::Ints(value) => arguments.add(json(&value)),
-            Param::Texts(value) => arguments.add(json(&value)),
-            Param::Code(value) => arguments.add(value.to_vec()),
-            Param::Codes(value) => arguments.add(json_codes(&value)),
-            Param::Table(columns) => {
-                let mut blobs = Vec::new();
-                let rows = arguments.add(json_rows(&columns, &mut blobs));
-                if blobs.is_empty() { rows } else { rows.and_then(|()| arguments.add(blobs)) }
-            }
-        };
-        added.map_err(|error| StoreError::Internal(error.to_string()))?;
-    }
-    Ok(arguments)
-}
-
-fn json(value: &impl serde::Serialize) -> String {
-    serde_json::to_string(value).expect("numbers and strings are always JSON")
-}
-
-fn json_codes(codes: &[[u8; 16]]) -> String {
-    let mut text = String::with_capacity(codes.len() * 35 + 2);
-    text.push('[');
-    for (at, code) in codes.iter().enumerate() {
-        if at > 0 {
-            text.push(',');
-        }
-        push_hex(&mut text, code);
-    }
-    text.push(']');
-    text
-}
-
-fn json_rows(columns: &[Column], blobs: &mut Vec<u8>) -> String {
-    let rows = columns.first().map_or(0, Column::len);
-    let mut text = String::from("[");
-    for row in 0..rows {
-        text.push_str(if row == 0 { "[" } else { ",[" });
-        for (at, column) in columns.iter().enumerate() {
-            if at > 0 {
-                text.push(',');
-            }
-            match column {
-                Column::Ints(values) => text.push_str(&json(&values[row])),
-                Column::MaybeInts(values) => text.push_str(&json(&values[row])),
-                Column::Texts(values) => text.push_str(&json(&values[row])),
-                Column::Blobs(values) => {
-                    let (offset, length) = (blobs.len() + 1, values[row].len());
-                    text.push_str(&format!("{offset},{length}"));
-                    blobs.extend_from_slice(&values[row]);
-                }
-                Column::Codes(values) => push_hex(&mut text, &values[row]),
-            }
-        }
-        text.push(']');
-    }
-    text.push(']');
-    text
-}
-
-/// Codes are short, and lists of them are also searched: they go as hexadecimal strings, which SQLite's `unhex` reads.
-fn push_hex(text: &mut String, bytes: &[u8]) {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    text.reserve(bytes.len() * 2 + 2);
-    text.push('"');
-    for byte in bytes {
-        text.push(char::from(DIGITS[usize::from(byte >> 4)]));
-        text.push(char::from(DIGITS[usize::from(byte & 15)]));
-    }
-    text.push('"');
 }
 
 /// A row of either database.
@@ -340,34 +172,37 @@ pub(crate) type Work<'t, T> = BoxFuture<'t, Result<T, StoreError>>;
 
 impl Db {
     /// Runs `work` in a transaction that writes.
-    ///
-    /// It runs in a task of its own: a caller that goes away cannot leave a pooled connection half in it.
-    pub(crate) async fn write<T, W>(&self, tasks: &TaskTracker, lane: Lane, work: W) -> Result<T, StoreError>
+    pub(crate) async fn write<T, W>(&self, traffic: &Traffic, lane: Lane, work: W) -> Result<T, StoreError>
     where
         T: Send + 'static,
         W: for<'t> FnOnce(&'t mut Tx) -> Work<'t, T> + Send + 'static,
     {
-        let db = self.clone();
-        join(tasks, self.span("store.write"), async move {
-            let asked = Instant::now();
-            let (mut tx, turn) = match &db {
-                Self::Postgres(pool) => (Tx::Postgres(pool.begin().await?), None),
-                Self::Sqlite { writer, lanes, .. } => {
-                    let turn = lanes.turn(lane).await;
-                    (Tx::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?), Some(turn))
+        let (db, waiting, deadline) = (self.clone(), traffic.wait(), Deadline::of_call());
+        traffic
+            .run(self.span("store.write"), async move {
+                let asked = Instant::now();
+                let (mut tx, turn) = match &db {
+                    Self::Postgres(pool) => (begin_postgres(pool, deadline).await?, None),
+                    Self::Sqlite { writer, lanes, .. } => {
+                        let turn = lanes.turn(lane).await;
+                        (Tx::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?), Some(turn))
+                    }
+                };
+                drop(waiting);
+                let begun = Instant::now();
+                let outcome = match deadline.check() {
+                    Ok(()) => work(&mut tx).await,
+                    Err(too_late) => Err(too_late),
+                };
+                let ended = if outcome.is_ok() { tx.finish().await } else { tx.roll_back().await };
+                drop(turn);
+                meters::transaction("write", begun - asked, begun.elapsed());
+                match (outcome, ended) {
+                    (Ok(done), Ok(())) => Ok(done),
+                    (Ok(_), Err(error)) | (Err(error), _) => Err(error),
                 }
-            };
-            let begun = Instant::now();
-            let outcome = work(&mut tx).await;
-            let ended = if outcome.is_ok() { tx.finish().await } else { tx.roll_back().await };
-            drop(turn);
-            meters::transaction("write", begun - asked, begun.elapsed());
-            match (outcome, ended) {
-                (Ok(done), Ok(())) => Ok(done),
-                (Ok(_), Err(error)) | (Err(error), _) => Err(error),
-            }
-        })
-        .await
+            })
+            .await
     }
 
     /// A span for a transaction, in the trace of the call that wants it.
@@ -380,36 +215,62 @@ impl Db {
     }
 
     /// Runs `work` in a short transaction that only reads.
-    pub(crate) async fn read<T, W>(&self, tasks: &TaskTracker, work: W) -> Result<T, StoreError>
+    pub(crate) async fn read<T, W>(&self, traffic: &Traffic, work: W) -> Result<T, StoreError>
     where
         T: Send + 'static,
         W: for<'t> FnOnce(&'t mut Tx) -> Work<'t, T> + Send + 'static,
     {
-        let db = self.clone();
-        join(tasks, self.span("store.read"), async move {
-            let asked = Instant::now();
-            let mut tx = match &db {
-                Self::Postgres(pool) => Tx::Postgres(pool.begin().await?),
-                Self::Sqlite { readers, .. } => Tx::Sqlite(readers.begin().await?),
-            };
-            let begun = Instant::now();
-            let outcome = work(&mut tx).await;
-            tx.roll_back().await?;
-            meters::transaction("read", begun - asked, begun.elapsed());
-            outcome
-        })
-        .await
+        let (db, waiting, deadline) = (self.clone(), traffic.wait(), Deadline::of_call());
+        traffic
+            .run(self.span("store.read"), async move {
+                let asked = Instant::now();
+                let mut tx = match &db {
+                    Self::Postgres(pool) => begin_postgres(pool, deadline).await?,
+                    Self::Sqlite { readers, .. } => Tx::Sqlite(readers.begin().await?),
+                };
+                drop(waiting);
+                let begun = Instant::now();
+                let outcome = match deadline.check() {
+                    Ok(()) => work(&mut tx).await,
+                    Err(too_late) => Err(too_late),
+                };
+                tx.roll_back().await?;
+                meters::transaction("read", begun - asked, begun.elapsed());
+                outcome
+            })
+            .await
     }
 }
 
-async fn join<T: Send + 'static>(
-    tasks: &TaskTracker,
-    span: Span,
-    work: impl Future<Output = Result<T, StoreError>> + Send + 'static,
-) -> Result<T, StoreError> {
-    match tasks.spawn(work.instrument(span)).await {
-        Ok(outcome) => outcome,
-        Err(error) if error.is_panic() => Err(StoreError::Internal("a transaction panicked".into())),
-        Err(_) => Err(StoreError::Unavailable("the scheduler is stopping".into())),
+/// Until when the caller of the call that wants a transaction waits.
+#[derive(Debug, Clone, Copy)]
+struct Deadline(Option<Instant>);
+
+impl Deadline {
+    fn of_call() -> Self {
+        Self(deadline::left().map(|left| Instant::now() + left))
     }
+
+    fn left(self) -> Option<Duration> {
+        self.0.map(|deadline| deadline.saturating_duration_since(Instant::now()))
+    }
+
+    /// The wait to begin may have used up all the time.
+    fn check(self) -> Result<(), StoreError> {
+        if self.left().is_some_and(|left| left.is_zero()) { Err(StoreError::TooLate) } else { Ok(()) }
+    }
+}
+
+/// Begins a transaction whose statements PostgreSQL gives up when nobody waits for them any more. The limit goes along
+/// with BEGIN, in one message. SQLite's statements are short, and it has no such limit.
+async fn begin_postgres(pool: &PgPool, deadline: Deadline) -> Result<Tx, StoreError> {
+    let tx = match deadline.left().filter(|left| *left < STATEMENT_TIMEOUT) {
+        Some(left) => {
+            let millis = left.as_millis().max(1);
+            let begin = format!("BEGIN; SET LOCAL statement_timeout = {millis}");
+            pool.begin_with(AssertSqlSafe(begin)).await?
+        }
+        None => pool.begin().await?,
+    };
+    Ok(Tx::Postgres(tx))
 }

@@ -9,6 +9,9 @@ pub enum StoreError {
     /// The database cannot be reached, or the outcome of a transaction is not known.
     #[error("the database is unavailable: {0}")]
     Unavailable(String),
+    /// The caller had stopped waiting before the transaction could begin: nothing was done.
+    #[error("the caller's time was over before the database had time for it")]
+    TooLate,
     /// The database has no room left.
     #[error("the database is full: {0}")]
     Full(String),

@@ -32,7 +32,8 @@ pub(super) fn failed(error: &StoreError) {
         StoreError::Full(_) => "full",
         StoreError::Internal(_) => "internal",
         StoreError::Damaged(..) => "damaged",
-        StoreError::Clash
+        StoreError::TooLate
+        | StoreError::Clash
         | StoreError::JobNotFound
         | StoreError::JobDiffers(_)
         | StoreError::JobState(_)

@@ -18,10 +18,12 @@ mod mutant;
 mod open;
 mod outbox;
 mod outlook;
+mod params;
 mod progress;
 mod records;
 mod retention;
 mod splits;
+mod traffic;
 mod units;
 mod workers;
 
@@ -29,8 +31,6 @@ use std::fs::File;
 use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-
-use tokio_util::task::TaskTracker;
 
 pub use commits::{Commit, Outcome};
 use db::{Db, Sql, Tx, Work, params};
@@ -49,6 +49,7 @@ pub use outlook::{Connections, Unfinished, UnitCounts};
 pub use progress::{Progress, UnitStatus};
 pub use records::{Found, Having, UnitBlocks};
 pub use splits::SplitOutcome;
+use traffic::Traffic;
 pub use workers::WorkerStatus;
 
 use crate::domain::time::Timestamp;
@@ -62,8 +63,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 #[derive(Debug, Clone)]
 pub struct Store {
     db: Db,
-    /// Transactions under way.
-    tasks: TaskTracker,
+    traffic: Traffic,
     /// When the database last answered.
     answered: Arc<Mutex<Instant>>,
     /// What others may want to know of it.
@@ -98,7 +98,7 @@ impl Store {
         let opened = open::open(url, connections, schema).await?;
         Ok(Self {
             db: opened.db,
-            tasks: TaskTracker::new(),
+            traffic: Traffic::default(),
             answered: Arc::new(Mutex::new(Instant::now())),
             outbox: Outbox::default(),
             told_at: Arc::default(),
@@ -124,8 +124,7 @@ impl Store {
 
     /// Waits for the transactions under way. Call it last.
     pub async fn close(&self) {
-        self.tasks.close();
-        self.tasks.wait().await;
+        self.traffic.end().await;
         match &self.db {
             Db::Postgres(pool) => pool.close().await,
             Db::Sqlite { writer, readers, .. } => {
@@ -135,12 +134,17 @@ impl Store {
         }
     }
 
+    /// How many transactions wait for a connection, or on SQLite for their turn to write.
+    pub fn waiting(&self) -> usize {
+        self.traffic.waiting()
+    }
+
     async fn write<T, W>(&self, lane: Lane, work: W) -> Result<T, StoreError>
     where
         T: Send + 'static,
         W: for<'t> FnOnce(&'t mut Tx) -> Work<'t, T> + Send + 'static,
     {
-        self.heard(self.db.write(&self.tasks, lane, work).await)
+        self.heard(self.db.write(&self.traffic, lane, work).await)
     }
 
     async fn read<T, W>(&self, work: W) -> Result<T, StoreError>
@@ -148,7 +152,7 @@ impl Store {
         T: Send + 'static,
         W: for<'t> FnOnce(&'t mut Tx) -> Work<'t, T> + Send + 'static,
     {
-        self.heard(self.db.read(&self.tasks, work).await)
+        self.heard(self.db.read(&self.traffic, work).await)
     }
 
     /// Whether the store has answered anybody lately, or does so now within a second. Asks only when it must: while the

@@ -12,7 +12,7 @@ use sqlx::sqlite::{
 };
 use sqlx::{ConnectOptions as _, Connection as _, Row as _};
 
-use super::db::Db;
+use super::db::{Db, STATEMENT_TIMEOUT};
 use super::lanes::Lanes;
 
 static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
@@ -179,7 +179,10 @@ async fn open_postgres(url: &str, connections: u32, schema: Schema) -> Result<Op
     let options = PgConnectOptions::from_str(url)
         .map_err(|_| OpenError::Url(without_password(url)))?
         .application_name("emend")
-        .options([("statement_timeout", "60s"), ("idle_in_transaction_session_timeout", "60s")])
+        .options([
+            ("statement_timeout", format!("{}s", STATEMENT_TIMEOUT.as_secs())),
+            ("idle_in_transaction_session_timeout", "60s".to_owned()),
+        ])
         .disable_statement_logging();
     let pool = PgPoolOptions::new()
         .max_connections(connections)

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod ages;
+mod deadlines;
 mod drain;
 mod errors;
 mod hung_up;
@@ -9,6 +11,7 @@ mod lost_answers;
 mod lost_leases;
 mod probes;
 mod schedules;
+mod shed;
 mod support;
 mod waiting;
 

@@ -58,12 +58,16 @@ async fn what_a_cut_off_call_may_have_leased_is_asked_for_and_goes_back() {
 #[tokio::test]
 async fn a_scheduler_that_drains_is_left_for_another() {
     let (mut one, mut two) = (Scheduler::start().await, Scheduler::start().await);
+    // Whichever it begins with sends it to the other.
     one.fake.script().drain = true;
-    two.fake.add([lease(1, &["ok"])]);
+    two.fake.script().drain = true;
     let (validator, ..) = obedient();
     let config = WorkerConfig { schedulers: vec![one.url.clone(), two.url.clone()], ..one.config(1) };
     let worker = Worker::start(config, validator);
     one.hears_lease().await;
+    two.hears_lease().await;
+    two.fake.script().drain = false;
+    two.fake.add([lease(1, &["ok"])]);
     two.hears_commit().await;
     assert_eq!(worker.stop().await.units, 1);
 }

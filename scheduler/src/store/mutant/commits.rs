@@ -133,7 +133,7 @@ impl Store {
             digest: results.digest.clone(),
         };
         let store = self.without_mutant();
-        self.tasks.spawn(async move { drop(store.commit(worker, vec![commit], now).await) });
+        self.traffic.running.spawn(async move { drop(store.commit(worker, vec![commit], now).await) });
         Outcome::Accepted { receipt, replayed: false, late }
     }
 }

@@ -1,0 +1,32 @@
+//! Connections that end by age, and callers that do not notice.
+
+use std::time::Instant;
+
+use emend_proto::v1::ListJobsRequest;
+use emend_proto::v1::job_service_client::JobServiceClient;
+use emend_tests::database::Backend;
+use emend_tests::proxy::Proxy;
+use emend_tests::scheduler::Scheduler;
+use emend_worker::endpoints::{Endpoints, RetryPolicy};
+
+use super::support::LIMIT;
+
+super::on_both_backends!(a_connection_ends_by_age_and_no_call_fails);
+
+async fn a_connection_ends_by_age_and_no_call_fails(backend: Backend) {
+    let scheduler = Scheduler::start_with(backend, |config| config.connection_age = 0.2).await;
+    let proxy = Proxy::start(scheduler.address).await;
+    let endpoints = Endpoints::new(&[format!("http://{}", proxy.address)]).unwrap();
+    let (begun, mut calls) = (Instant::now(), 0);
+    // Without a break: some call is always under way when a connection's time has come.
+    while proxy.connections() < 4 {
+        let call = |line| async { JobServiceClient::new(line).list_jobs(ListJobsRequest::default()).await };
+        let answer = endpoints.call(&RetryPolicy::default(), call).await;
+        answer.unwrap_or_else(|error| panic!("call {calls}: {error:?}"));
+        calls += 1;
+        assert!(begun.elapsed() < LIMIT, "{} connections in {calls} calls", proxy.connections());
+    }
+    // Three of them have had their time: not less than four fifths of the age each.
+    assert!(begun.elapsed().as_secs_f64() >= 3.0 * 0.2 * 0.8, "{:?}", begun.elapsed());
+    scheduler.stop().await;
+}
