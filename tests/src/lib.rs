@@ -15,11 +15,24 @@ pub mod probes;
 pub mod process;
 pub mod proxy;
 pub mod rabbitmq;
+pub mod receipts;
 pub mod records;
 pub mod scheduler;
+pub mod slow;
 pub mod tools;
 pub mod worker;
 pub mod writer;
+
+/// How much a test takes on: the number in the environment, else the short form's.
+///
+/// # Panics
+/// When it is no number.
+pub fn amount(name: &str, short: u64) -> u64 {
+    match std::env::var(name) {
+        Ok(text) => text.parse().unwrap_or_else(|_| panic!("{name}={text} is not a number")),
+        Err(_) => short,
+    }
+}
 
 /// Runs a test on a mutant, where it must fail for a reason: `name: Mutant, "reason", test;` for tests that take a
 /// `&Bench`.

@@ -1,5 +1,6 @@
-//! A worker whose one validator, `slow 1`, takes as many milliseconds for a record as the first argument says. For
-//! tests of how many workers a job wants: the time that it takes does not depend on the machine.
+//! A worker whose one validator, `slow 1`, takes as many milliseconds for a record as the first argument says; the
+//! second may give it a name. For tests of how many workers a job wants, and of what becomes of their work when they
+//! come and go: the time that it takes does not depend on the machine.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,13 +31,13 @@ impl Validator for Slow {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
-    let takes = std::env::args().nth(1).context("usage: slow-worker MILLISECONDS")?.parse()?;
+    let takes = std::env::args().nth(1).context("usage: slow-worker MILLISECONDS [NAME]")?.parse()?;
     let schedulers = std::env::var("EMEND_SCHEDULER").context("EMEND_SCHEDULER names the schedulers")?;
     let config = WorkerConfig {
         schedulers: schedulers.split(',').map(str::to_owned).collect(),
         slots: 1,
         lease_wait: Duration::from_secs(2),
-        name: "slow".to_owned(),
+        name: std::env::args().nth(2).unwrap_or_else(|| "slow".to_owned()),
         ..WorkerConfig::default()
     };
     let manifest =

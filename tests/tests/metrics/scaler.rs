@@ -7,12 +7,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, ensure};
 use emend_proto::externalscaler::external_scaler_client::ExternalScalerClient;
 use emend_proto::externalscaler::{GetMetricsRequest, ScaledObjectRef};
-use emend_proto::v1::{
-    CreateJobRequest, ImportChunk, ImportHeader, ImportRecordsRequest, JobPolicy, JobState, PackRef,
-    PauseJobRequest, Record, RecordList, SealJobRequest, import_chunk, import_records_request,
-};
+use emend_proto::v1::{JobState, PauseJobRequest};
 use emend_tests::probes::Probes;
 use emend_tests::process::{Deployment, Process, Signal, eventually};
+use emend_tests::slow::import;
 use tonic::Code;
 use tonic::transport::Channel;
 
@@ -33,33 +31,6 @@ fn deployment(probes: Probes) -> Result<Deployment> {
         .set("EMEND__SCHEDULER__PROBES", probes.address)
         .set("EMEND__SCHEDULER__SCALER__RECORDS_PER_SECOND", RATE)
         .set("EMEND__SCHEDULER__SCALER__DRAIN", DRAIN))
-}
-
-/// Makes a job of `records` for slow workers, in units of 20.
-async fn import(deployment: &Deployment, name: &str, records: u64) -> Result<()> {
-    let mut jobs = deployment.jobs(0).await?;
-    let pack = Some(PackRef { name: "slow".into(), version: "1".into() });
-    let policy = Some(JobPolicy { unit_records: 20, ..JobPolicy::default() });
-    jobs.create_job(CreateJobRequest { name: name.into(), pack, policy, ..CreateJobRequest::default() })
-        .await?;
-    let record = |row: u64| Record { key: format!("r{row:06}"), payload: b"{}".as_slice().into(), row };
-    let rows: Vec<u64> = (1..=records).collect();
-    let header = ImportHeader { job: name.into(), import_id: "file".into() };
-    let mut parts = vec![import_records_request::Part::Header(header)];
-    for rows in rows.chunks(1_000) {
-        parts.push(import_records_request::Part::Chunk(ImportChunk {
-            offset: rows[0] - 1,
-            body: Some(import_chunk::Body::Records(RecordList {
-                records: rows.iter().map(|row| record(*row)).collect(),
-            })),
-            last: rows.last() == Some(&records),
-            ..ImportChunk::default()
-        }));
-    }
-    let parts = parts.into_iter().map(|part| ImportRecordsRequest { part: Some(part) });
-    jobs.import_records(tokio_stream::iter(parts.collect::<Vec<_>>())).await?;
-    jobs.seal_job(SealJobRequest { job: name.into() }).await?;
-    Ok(())
 }
 
 fn scaled(entries: &[(&str, &str)]) -> ScaledObjectRef {
@@ -139,7 +110,7 @@ async fn drive(
     let idle = ask().await?;
     ensure!(idle == floor, "{idle} workers are wanted although there is nothing to do");
     fleet.scale(deployment, idle)?;
-    import(deployment, "night", RECORDS).await?;
+    import(deployment, "night", RECORDS, 20).await?;
     let imported = Instant::now();
     let mut reached = None;
     loop {
@@ -203,10 +174,10 @@ async fn metadata_choose_what_is_asked_for() -> Result<()> {
     // Whoever listens hears of work at once.
     let mut active = scaler.stream_is_active(scaled(&[])).await?.into_inner();
     ensure!(!active.message().await?.context("at once")?.result);
-    import(&deployment, "large", 3_000).await?;
+    import(&deployment, "large", 3_000, 20).await?;
     let heard = tokio::time::timeout(Duration::from_secs(5), active.message()).await.context("in time")??;
     ensure!(heard.context("a message")?.result);
-    import(&deployment, "small", 500).await?;
+    import(&deployment, "small", 500, 20).await?;
 
     let all = async |scaler: &mut ExternalScalerClient<Channel>| keda(scaler, &[]).await.ok();
     eventually("both jobs count", LIMIT, async || (all(&mut scaler).await == Some(4)).then_some(())).await?;
