@@ -7,6 +7,7 @@ mod large;
 mod pipeline;
 mod queue;
 mod report;
+mod schedulers;
 mod server;
 mod single;
 
@@ -59,6 +60,8 @@ pub enum Part {
     Events,
     /// Units of one record, on both.
     Single,
+    /// Units of one record on PostgreSQL, with four schedulers against one.
+    Schedulers,
     /// Ten times the records, on SQLite.
     Large,
 }
@@ -95,6 +98,9 @@ pub async fn run(options: &Options) -> Result<()> {
     }
     if options.wants(Part::Single) {
         println!("{}", single::run(options, &server).await?);
+    }
+    if options.wants(Part::Schedulers) {
+        println!("{}", schedulers::run(options, &server).await?);
     }
     if options.wants(Part::Large) {
         if table.median(Store::Sqlite.name()).is_none() {
