@@ -106,6 +106,15 @@ impl Collector {
 async fn bind(url: &str, name: &str, kind: Kind, keys: &[String]) -> Result<(Connection, Channel, Consumer)> {
     let connection = connect(url).await?;
     let channel = connection.create_channel().await?;
+    declare(&channel, name, kind, keys).await?;
+    channel.basic_qos(500, BasicQosOptions::default()).await?;
+    let consume = BasicConsumeOptions::default();
+    let consumer = channel.basic_consume(name.into(), "".into(), consume, FieldTable::default()).await?;
+    Ok((connection, channel, consumer))
+}
+
+/// Makes a durable queue, bound for `keys`.
+pub(crate) async fn declare(channel: &Channel, name: &str, kind: Kind, keys: &[String]) -> Result<()> {
     let exchange = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
     let declared =
         channel.exchange_declare("emend.events".into(), ExchangeKind::Topic, exchange, FieldTable::default());
@@ -123,10 +132,7 @@ async fn bind(url: &str, name: &str, kind: Kind, keys: &[String]) -> Result<(Con
         let (queue, exchange, key) = (name.into(), "emend.events".into(), key.as_str().into());
         channel.queue_bind(queue, exchange, key, bind, FieldTable::default()).await?;
     }
-    channel.basic_qos(500, BasicQosOptions::default()).await?;
-    let consume = BasicConsumeOptions::default();
-    let consumer = channel.basic_consume(name.into(), "".into(), consume, FieldTable::default()).await?;
-    Ok((connection, channel, consumer))
+    Ok(())
 }
 
 async fn collect(channel: &Channel, mut consumer: Consumer, into: &Mutex<Events>) -> Result<()> {

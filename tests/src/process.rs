@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 
 pub use deployment::{Deployment, Output, generate, run};
-pub use usage::{Usage, tree_cpu};
+pub use usage::{Usage, machine_cpu, tree_cpu};
 
 /// How often a condition is looked at.
 const LOOK: Duration = Duration::from_millis(10);

@@ -84,6 +84,15 @@ impl RabbitMq {
         self.port
     }
 
+    /// Its process id.
+    ///
+    /// # Errors
+    /// When it was never started.
+    pub fn id(&self) -> Result<u32> {
+        let id = fs::read_to_string(self.path("pid")).context("RabbitMQ's process id")?;
+        id.trim().parse().context("RabbitMQ's process id")
+    }
+
     /// Starts it with what it has on disk, unless it runs, and waits until it takes clients.
     ///
     /// # Errors
@@ -120,8 +129,7 @@ impl RabbitMq {
     /// When it does not end in time.
     pub async fn stop(&mut self) -> Result<()> {
         self.signal("-TERM")?;
-        let id = fs::read_to_string(self.path("pid")).context("RabbitMQ's process id")?;
-        let process = Path::new("/proc").join(id.trim());
+        let process = Path::new("/proc").join(self.id()?.to_string());
         eventually("RabbitMQ's end", START, async || (!process.exists()).then_some(())).await?;
         self.kill()
     }
@@ -209,9 +217,8 @@ impl RabbitMq {
 
     fn signal(&self, signal: &str) -> Result<()> {
         ensure!(self.running.is_some(), "RabbitMQ does not run");
-        let id = fs::read_to_string(self.path("pid")).context("RabbitMQ's process id")?;
-        let status =
-            Command::new("kill").args([signal, id.trim()]).status().context("kill (Debian: procps)")?;
+        let id = self.id()?.to_string();
+        let status = Command::new("kill").args([signal, &id]).status().context("kill (Debian: procps)")?;
         if !status.success() {
             bail!("kill {signal} {id} failed");
         }

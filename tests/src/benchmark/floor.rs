@@ -50,6 +50,7 @@ pub(super) async fn run(data: &Data, server: &Server) -> Result<Run> {
         phases: Phases { import: import.took, process: process.took, export: export.took },
         used: vec![("postgres", postgres), ("psql", psql)],
         export_digest: None,
+        told: None,
     })
 }
 

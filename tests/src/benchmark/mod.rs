@@ -1,10 +1,13 @@
 //! The benchmark: Emend beside PostgreSQL alone, in one run on one machine and the same rows.
 
 mod data;
+mod events;
 mod floor;
 mod large;
 mod pipeline;
+mod queue;
 mod report;
+mod schedulers;
 mod server;
 mod single;
 
@@ -12,6 +15,7 @@ use anyhow::{Result, ensure};
 use clap::{Parser, ValueEnum};
 
 use data::Data;
+use events::Broker;
 use pipeline::{Run, Store};
 use report::Table;
 use server::Server;
@@ -38,7 +42,7 @@ pub struct Options {
     /// Records of the runs with units of one record.
     #[arg(long, default_value_t = 50_000, value_parser = clap::value_parser!(u64).range(1..))]
     pub single_records: u64,
-    /// Slots of the worker in the runs with units of one record.
+    /// Slots of all workers together in the runs with units of one record.
     #[arg(long, default_value_t = 500)]
     pub single_slots: u32,
 }
@@ -52,8 +56,12 @@ pub enum Part {
     Postgres,
     /// Emend on SQLite.
     Sqlite,
+    /// Emend on PostgreSQL, telling a RabbitMQ of every event.
+    Events,
     /// Units of one record, on both.
     Single,
+    /// Units of one record on PostgreSQL, with four schedulers against one.
+    Schedulers,
     /// Ten times the records, on SQLite.
     Large,
 }
@@ -76,15 +84,23 @@ pub async fn run(options: &Options) -> Result<()> {
     let server = Server::start()?;
     println!("{}", report::machine(options, &server)?);
     let mut table = Table::default();
-    if [Part::Floor, Part::Postgres, Part::Sqlite].into_iter().any(|part| options.wants(part)) {
+    if [Part::Floor, Part::Postgres, Part::Sqlite, Part::Events].into_iter().any(|part| options.wants(part)) {
+        let mut broker = if options.wants(Part::Events) { Some(Broker::prepare().await?) } else { None };
         for turn in 1..=options.runs {
             eprintln!("turn {turn} of {}", options.runs);
             one_turn(options, &data, &server, &mut table).await?;
+            if let Some(broker) = &mut broker {
+                add(&mut table, events::run(&data, &server, broker).await?)?;
+            }
         }
         println!("{}", table.markdown(options.records));
+        println!("{}", events::markdown(&table));
     }
     if options.wants(Part::Single) {
         println!("{}", single::run(options, &server).await?);
+    }
+    if options.wants(Part::Schedulers) {
+        println!("{}", schedulers::run(options, &server).await?);
     }
     if options.wants(Part::Large) {
         if table.median(Store::Sqlite.name()).is_none() {
@@ -103,16 +119,14 @@ async fn one_turn(options: &Options, data: &Data, server: &Server, table: &mut T
     }
     for (part, store) in [(Part::Postgres, Store::Postgres), (Part::Sqlite, Store::Sqlite)] {
         if options.wants(part) {
-            let run = pipeline::run(data, store, server).await?;
-            check_export(&run, table)?;
-            table.add(run);
+            add(table, pipeline::run(data, store, server).await?)?;
         }
     }
     Ok(())
 }
 
-/// Speed counts only when every run gives the same file.
-fn check_export(run: &Run, table: &Table) -> Result<()> {
+/// Adds a run of Emend. Speed counts only when every run gives the same file.
+fn add(table: &mut Table, run: Run) -> Result<()> {
     let other = table.runs().find(|other| other.export_digest.is_some());
     if let Some(other) = other {
         ensure!(
@@ -122,5 +136,6 @@ fn check_export(run: &Run, table: &Table) -> Result<()> {
             other.name
         );
     }
+    table.add(run);
     Ok(())
 }

@@ -57,6 +57,21 @@ pub(super) struct Run {
     pub(super) used: Vec<(&'static str, Usage)>,
     /// Names the exported file's content.
     pub(super) export_digest: Option<blake3::Hash>,
+    /// What a broker was told of it.
+    pub(super) told: Option<Told>,
+}
+
+/// The events of a run.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Told {
+    /// How many it had to tell; all of them arrived.
+    pub(super) events: usize,
+    /// How many messages were another copy of one.
+    pub(super) again: usize,
+    /// From the last unit until nothing was left to tell.
+    pub(super) after: Duration,
+    /// From the import's start until then.
+    pub(super) total: Duration,
 }
 
 /// A deployment on a fresh store, with the PostgreSQL database that must go at the end.
@@ -109,5 +124,6 @@ pub(super) async fn file_to_file(data: &Data, deployment: &Deployment) -> Result
         phases: Phases { import: import.took, process: wait.took, export: export.took },
         used: vec![("import", import.usage), ("export", export.usage)],
         export_digest: Some(digest.finalize()),
+        told: None,
     })
 }

@@ -47,27 +47,42 @@ async fn one(
     server: &Server,
 ) -> Result<(Duration, Vec<(&'static str, Usage)>)> {
     let mut scheduler = deployment.scheduler(0).await?;
-    let csv = data.csv().display().to_string();
-    let import =
-        ["import", &csv, "--job", JOB, "--pack", "vaccination", "--as-of", "2021-09-20", "--unit-size", "1"];
-    deployment.start("import", import)?.done(LIMIT).await?;
+    import(data, deployment).await?;
     let before = (scheduler.usage().cpu_seconds, server.cpu());
-    let begun = deployment.job(JOB).await?.age;
+    let begun = age(deployment).await?;
     let slots = options.single_slots.to_string();
     let mut worker = deployment.start("worker", ["worker", "--slots", &slots])?;
-    deployment.start("wait", ["wait", JOB, "--until", "reviewing"])?.done(LIMIT).await?;
-    let job = deployment.job(JOB).await?;
-    let progress = job.progress.unwrap_or_default();
-    ensure!(progress.units_done == options.single_records, "{} units are done", progress.units_done);
-    ensure!(job.state != i32::from(JobState::Running), "the job still runs");
-    // Both times count from the job's creation; `elapsed` ends with the last unit.
-    let age: Duration = begun.context("a job has an age")?.try_into()?;
-    let elapsed: Duration = progress.elapsed.context("a job has a time")?.try_into()?;
+    let took = all_done(data, deployment).await?.saturating_sub(begun);
     let scheduler = scheduler.usage();
     let used = vec![
         ("scheduler", Usage { cpu_seconds: scheduler.cpu_seconds - before.0, ..scheduler }),
         ("worker", worker.usage()),
         ("postgres", Usage { cpu_seconds: server.cpu() - before.1, peak_rss: 0 }),
     ];
-    Ok((elapsed.saturating_sub(age), used))
+    Ok((took, used))
+}
+
+/// Imports every record as a unit of its own.
+pub(super) async fn import(data: &Data, deployment: &Deployment) -> Result<()> {
+    let csv = data.csv().display().to_string();
+    let import =
+        ["import", &csv, "--job", JOB, "--pack", "vaccination", "--as-of", "2021-09-20", "--unit-size", "1"];
+    deployment.start("import", import)?.done(LIMIT).await?;
+    Ok(())
+}
+
+/// How long ago the job was made.
+pub(super) async fn age(deployment: &Deployment) -> Result<Duration> {
+    let age = deployment.job(JOB).await?.age.context("a job has an age")?;
+    Ok(age.try_into()?)
+}
+
+/// Waits for the last unit; how long after the job's making it was done.
+pub(super) async fn all_done(data: &Data, deployment: &Deployment) -> Result<Duration> {
+    deployment.start("wait", ["wait", JOB, "--until", "reviewing"])?.done(LIMIT).await?;
+    let job = deployment.job(JOB).await?;
+    let progress = job.progress.unwrap_or_default();
+    ensure!(progress.units_done == data.records, "{} units are done", progress.units_done);
+    ensure!(job.state != i32::from(JobState::Running), "the job still runs");
+    Ok(progress.elapsed.context("a job has a time")?.try_into()?)
 }
