@@ -15,8 +15,8 @@ use crate::process::{Deployment, Process, machine_cpu};
 
 /// As many workers, whoever serves them.
 const WORKERS: u32 = 4;
-/// How many schedulers.
-const CONTENDERS: [usize; 2] = [1, 4];
+/// How many schedulers, and whether PostgreSQL has a core of its own: then that core shows whether it is what bounds.
+const CONTENDERS: [(usize, bool); 4] = [(1, false), (4, false), (1, true), (4, true)];
 
 /// How often the processes are looked at.
 const LOOK: Duration = Duration::from_millis(100);
@@ -24,6 +24,7 @@ const LOOK: Duration = Duration::from_millis(100);
 /// One run.
 struct Turn {
     schedulers: usize,
+    apart: bool,
     took: Duration,
     used: Used,
 }
@@ -67,12 +68,17 @@ pub(super) async fn run(options: &Options, server: &Server) -> Result<String> {
     let cores = std::thread::available_parallelism()?.get() as f64;
     let mut turns = Vec::new();
     for _ in 0..options.runs {
-        for schedulers in CONTENDERS {
-            let turn = one(options, &data, schedulers, server).await?;
+        for (schedulers, apart) in CONTENDERS {
+            if apart && cores < 2.0 {
+                continue;
+            }
+            server.apart(apart, cores as usize)?;
+            let turn = one(options, &data, schedulers, apart, server).await?;
             eprintln!("{}", row(&turn, options, cores));
             turns.push(turn);
         }
     }
+    server.apart(false, cores as usize)?;
     let mut text = format!(
         "| {} units of one record, {WORKERS} workers, {} slots | units a second | time | CPU seconds: postgres | \
          schedulers | workers | of {cores} cores | with all else |\n|---|---:|---:|---:|---:|---:|---:|---:|\n",
@@ -84,7 +90,13 @@ pub(super) async fn run(options: &Options, server: &Server) -> Result<String> {
     Ok(text + "\n" + &verdict(&turns, options, cores))
 }
 
-async fn one(options: &Options, data: &Data, schedulers: usize, server: &Server) -> Result<Turn> {
+async fn one(
+    options: &Options,
+    data: &Data,
+    schedulers: usize,
+    apart: bool,
+    server: &Server,
+) -> Result<Turn> {
     let database = server.fresh_database().await?;
     let deployment = Deployment::on(&server.url(&database))?.schedulers(schedulers);
     let mut serving = Vec::new();
@@ -111,7 +123,7 @@ async fn one(options: &Options, data: &Data, schedulers: usize, server: &Server)
     server.drop_database(&database).await;
     // The harness hears of the last unit a while after it: what is used from then on is not for the units.
     let used = looks.iter().find(|used| used.until >= took).or(looks.last()).copied().unwrap_or_default();
-    Ok(Turn { schedulers, took, used })
+    Ok(Turn { schedulers, apart, took, used })
 }
 
 /// Looks again and again until `work` has ended.
@@ -146,7 +158,12 @@ fn cpu(processes: &mut [Process]) -> f64 {
 fn row(turn: &Turn, options: &Options, cores: f64) -> String {
     format!(
         "| {} | {:.0} | {} | {:.2} | {:.2} | {:.2} | {:.0} % | {:.0} % |",
-        if turn.schedulers == 1 { "one scheduler" } else { "four schedulers" },
+        match (turn.schedulers, turn.apart) {
+            (1, false) => "one scheduler",
+            (_, false) => "four schedulers",
+            (1, true) => "one, PostgreSQL on a core of its own",
+            (_, true) => "four, PostgreSQL on a core of its own",
+        },
         turn.rate(options),
         seconds(turn.took),
         turn.used.postgres,
@@ -159,22 +176,27 @@ fn row(turn: &Turn, options: &Options, cores: f64) -> String {
 
 /// The ratio, and the most that it can be on this machine.
 fn verdict(turns: &[Turn], options: &Options, cores: f64) -> String {
-    let of = |schedulers: usize, value: &dyn Fn(&Turn) -> f64| {
-        let mine = turns.iter().filter(|turn| turn.schedulers == schedulers);
+    let of = |schedulers: usize, apart: bool, value: &dyn Fn(&Turn) -> f64| {
+        let mine = turns.iter().filter(|turn| (turn.schedulers, turn.apart) == (schedulers, apart));
         median(mine.map(value).collect()).unwrap_or_default()
     };
-    let rate = |schedulers| of(schedulers, &|turn| turn.rate(options));
-    let share = of(1, &|turn| turn.used.postgres / turn.used.own());
-    let busy = of(1, &|turn| turn.own(cores)).min(1.0);
-    let all = of(1, &|turn| turn.all(cores)).min(1.0);
+    let rate = |schedulers, apart| of(schedulers, apart, &|turn| turn.rate(options));
+    let share = of(1, false, &|turn| turn.used.postgres / turn.used.own());
+    let busy = of(1, false, &|turn| turn.own(cores)).min(1.0);
+    let all = of(1, false, &|turn| turn.all(cores)).min(1.0);
+    let core = |schedulers| of(schedulers, true, &|turn| turn.used.postgres / turn.used.until.as_secs_f64());
     format!(
         "Four schedulers against one: {:.2}× (medians). With one, Emend and PostgreSQL use {:.0} % of the machine's {cores} \
          cores, {:.0} % of that PostgreSQL, and all that runs on it {:.0} %: with as much work for each unit, no number of \
-         schedulers could be above {:.2}× here.\n",
-        rate(4) / rate(1),
+         schedulers could be above {:.2}× here. With PostgreSQL on a core of its own that core is {:.0} % busy with one \
+         scheduler and {:.0} % with four, and four against one are {:.2}×.\n",
+        rate(4, false) / rate(1, false),
         busy * 100.0,
         share * 100.0,
         all * 100.0,
         1.0 / busy,
+        core(1) * 100.0,
+        core(4) * 100.0,
+        rate(4, true) / rate(1, true),
     )
 }

@@ -48,6 +48,19 @@ impl Server {
         tree_cpu(self.id)
     }
 
+    /// Keeps the server to the first core and this process with its children to the others, or takes that back.
+    pub(super) fn apart(&self, apart: bool, cores: usize) -> Result<()> {
+        let all = format!("0-{}", cores - 1);
+        let (server, others) =
+            if apart { ("0".to_owned(), format!("1-{}", cores - 1)) } else { (all.clone(), all) };
+        for (id, cores) in [(self.id, server), (std::process::id(), others)] {
+            let output = Command::new("taskset").args(["-a", "-c", "-p", &cores, &id.to_string()]).output();
+            let output = output.context("taskset (Debian: util-linux)")?;
+            anyhow::ensure!(output.status.success(), "taskset: {}", String::from_utf8_lossy(&output.stderr));
+        }
+        Ok(())
+    }
+
     /// Its version, in words.
     pub(super) fn version(&self) -> Result<String> {
         let output = Command::new(&self.psql).arg("--version").output()?;
