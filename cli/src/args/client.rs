@@ -11,7 +11,7 @@ use crate::input::Format;
 /// Where schedulers are.
 #[derive(Debug, Clone, Args)]
 pub struct Remote {
-    /// Schedulers, tried in turn; repeat it or separate them by commas.
+    /// Schedulers: one of them by chance, the others in turn when it fails; repeat it or separate them by commas.
     #[arg(
         long,
         value_name = "URL",
@@ -315,7 +315,7 @@ pub struct TopArgs {
     /// How often to look.
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = parse_interval)]
     pub interval: std::time::Duration,
-    /// Schedulers, tried in turn; repeat it or separate them by commas.
+    /// Schedulers: one of them by chance, the others in turn when it fails; repeat it or separate them by commas.
     #[command(flatten)]
     pub remote: Remote,
 }
@@ -338,7 +338,7 @@ pub struct PodCostArgs {
     /// A folder with the service account's token, ca.crt and namespace. Default: where Kubernetes puts them.
     #[arg(long, value_name = "DIR")]
     pub account: Option<PathBuf>,
-    /// Schedulers, tried in turn; repeat it or separate them by commas.
+    /// Schedulers: one of them by chance, the others in turn when it fails; repeat it or separate them by commas.
     #[command(flatten)]
     pub remote: Remote,
 }

@@ -119,7 +119,7 @@ fn role(word: &str) -> Result<Role, String> {
                         emend worker --scheduler http://10.0.0.1:7070,http://10.0.0.2:7070 --slots 4\n\n\
                         Settings: [worker] in --config, or EMEND__WORKER__GRACE=10s and so on.")]
 pub struct WorkerArgs {
-    /// Schedulers, tried in turn; repeat it or separate them by commas. Default: http://127.0.0.1:7070.
+    /// Schedulers: one of them by chance, the others in turn when it fails; repeat it or separate them by commas. Default: http://127.0.0.1:7070.
     #[arg(long, value_name = "URL", env = crate::settings::SCHEDULER_VARIABLE, value_delimiter = ',')]
     pub scheduler: Vec<String>,
     /// Units to work on at once. Default: one for each core.

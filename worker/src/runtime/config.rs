@@ -18,7 +18,7 @@ const MAX_SLOTS: usize = 10_000;
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct WorkerConfig {
-    /// The schedulers' URLs, tried in turn. Default: `http://127.0.0.1:7070` alone.
+    /// The schedulers' URLs: one of them by chance, the others in turn when it fails. Default: `http://127.0.0.1:7070` alone.
     pub schedulers: Vec<String>,
     /// Certificates, for schedulers on `https`.
     pub tls: TlsFiles,
