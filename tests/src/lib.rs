@@ -18,6 +18,7 @@ pub mod rabbitmq;
 pub mod records;
 pub mod scheduler;
 pub mod tools;
+pub mod wall_clock;
 pub mod worker;
 pub mod writer;
 
