@@ -20,6 +20,7 @@ pub mod records;
 pub mod scheduler;
 pub mod slow;
 pub mod tools;
+pub mod wall_clock;
 pub mod worker;
 pub mod writer;
 

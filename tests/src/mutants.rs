@@ -15,6 +15,15 @@ pub fn current() -> Option<Mutant> {
     MUTANT.try_with(|mutant| *mutant).ok()
 }
 
+/// Those that a scheduler of its own process is asked to be.
+const PROCESSES: [Mutant; 4] =
+    [Mutant::AnswersFirst, Mutant::ForgetsCommits, Mutant::StateOnly, Mutant::TrustsWallClock];
+
+/// A mutant by its name.
+pub fn named(name: &str) -> Option<Mutant> {
+    PROCESSES.into_iter().find(|mutant| format!("{mutant:?}") == name)
+}
+
 /// The store as the test that runs here wants it.
 pub fn mutated(store: Store) -> Store {
     current().map_or_else(|| store.clone(), |mutant| store.with_mutant(mutant))

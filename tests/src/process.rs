@@ -23,18 +23,30 @@ const LOOK: Duration = Duration::from_millis(10);
 /// # Errors
 /// When it was not built; says how.
 pub fn binary() -> Result<PathBuf> {
+    beside("emend", "emend")
+}
+
+/// What the fault tests run as processes of their own.
+///
+/// # Errors
+/// When it was not built; says how.
+fn fault_binary() -> Result<PathBuf> {
+    beside("emend-fault", "emend-tests")
+}
+
+fn beside(name: &str, package: &str) -> Result<PathBuf> {
     let this = std::env::current_exe().context("where is this program?")?;
     let mut folder = this.parent().context("a program stands in a folder")?;
     if folder.ends_with("deps") {
         folder = folder.parent().context("deps/ stands in a folder")?;
     }
-    let path = folder.join("emend");
+    let path = folder.join(name);
     if !path.is_file() {
         let flag = match folder.file_name().and_then(|name| name.to_str()) {
             Some("debug") | None => String::new(),
             Some(profile) => format!(" --profile {profile}"),
         };
-        bail!("{} is missing; build it first: cargo build -p emend{flag}", path.display());
+        bail!("{} is missing; build it first: cargo build -p {package}{flag}", path.display());
     }
     Ok(path)
 }

@@ -1,10 +1,15 @@
 //! What the fault tests run as processes of their own, to be killed, stopped, or cut off.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::{Context as _, Result};
 use clap::Parser;
-use emend_tests::{poison, writer};
+use emend_scheduler::{Config, serve};
+use emend_tests::{mutants, poison, writer};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 
 /// What the fault tests run as processes of their own.
 #[derive(Debug, Parser)]
@@ -21,6 +26,21 @@ enum Part {
         #[arg(long)]
         synchronous: Option<String>,
     },
+    /// A scheduler with a guard taken out.
+    Scheduler {
+        /// The store.
+        #[arg(long)]
+        store: String,
+        /// Where to listen.
+        #[arg(long)]
+        listen: SocketAddr,
+        /// Which guard is missing.
+        #[arg(long)]
+        mutant: String,
+        /// How long a lease lasts, in seconds.
+        #[arg(long, env = "EMEND__SCHEDULER__LEASE_TTL", default_value_t = 60.0)]
+        lease_ttl: f64,
+    },
     /// A worker whose validator does what the records say.
     Worker {
         /// The scheduler.
@@ -33,6 +53,9 @@ enum Part {
 async fn main() -> ExitCode {
     let ended = match Part::parse() {
         Part::Writer { store, notes, synchronous } => writer::write(&store, &notes, synchronous).await,
+        Part::Scheduler { store, listen, mutant, lease_ttl } => {
+            schedule(store, listen, &mutant, lease_ttl).await
+        }
         Part::Worker { scheduler } => poison::work(scheduler).await,
     };
     match ended {
@@ -42,4 +65,12 @@ async fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+async fn schedule(store: String, listen: SocketAddr, mutant: &str, lease_ttl: f64) -> Result<()> {
+    let mutant = mutants::named(mutant).with_context(|| format!("there is no mutant {mutant}"))?;
+    let insecure = !listen.ip().is_loopback();
+    let config = Config { store, insecure, lease_ttl, mutant: Some(mutant), ..Config::default() };
+    serve(config, TcpListener::bind(listen).await?, CancellationToken::new()).await?;
+    Ok(())
 }

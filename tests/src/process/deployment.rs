@@ -14,7 +14,8 @@ use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 
-use super::{Process, binary, eventually, free_port};
+use super::{Process, binary, eventually, fault_binary, free_port};
+use crate::mutants;
 
 /// How long a scheduler may take to start.
 const START: Duration = Duration::from_secs(30);
@@ -118,7 +119,16 @@ impl Deployment {
 
     /// `emend` with these arguments. It finds the schedulers, and no settings but ours.
     pub fn command<A: AsRef<std::ffi::OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Command {
-        let mut command = Command::new(&self.program);
+        self.command_of(&self.program, arguments)
+    }
+
+    /// As [`Deployment::command`], of another program: an older one, or a mutant.
+    pub fn command_of<A: AsRef<std::ffi::OsStr>>(
+        &self,
+        program: &Path,
+        arguments: impl IntoIterator<Item = A>,
+    ) -> Command {
+        let mut command = Command::new(program);
         command.args(arguments).current_dir(self.folder.path());
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("EMEND_") || name == "RUST_LOG" {
@@ -143,14 +153,34 @@ impl Deployment {
         Process::start(name, &mut self.command(arguments), &self.path(&format!("{name}.log")))
     }
 
+    /// The command of a scheduler. In a test that runs on a mutant it is that mutant, which `emend` itself is never.
+    ///
+    /// # Errors
+    /// When the program was not built.
+    pub fn scheduler_command(&self, scheduler: usize) -> Result<Command> {
+        let listen = format!("127.0.0.1:{}", self.ports[scheduler]);
+        self.scheduler_command_at(&listen)
+    }
+
+    /// As [`Deployment::scheduler_command`], at an address of the test's own.
+    ///
+    /// # Errors
+    /// When the program was not built.
+    pub fn scheduler_command_at(&self, listen: &str) -> Result<Command> {
+        let line = ["scheduler", "--store", &self.store, "--listen", listen];
+        let Some(mutant) = mutants::current() else { return Ok(self.command(line)) };
+        let mut command = self.command_of(&fault_binary()?, line);
+        command.args(["--mutant", &format!("{mutant:?}")]);
+        Ok(command)
+    }
+
     /// Starts a scheduler without waiting for it.
     ///
     /// # Errors
     /// When it does not start.
     pub fn start_scheduler(&self, scheduler: usize) -> Result<Process> {
-        let listen = format!("127.0.0.1:{}", self.ports[scheduler]);
         let name = format!("scheduler-{scheduler}");
-        self.start(&name, ["scheduler", "--store", &self.store, "--listen", &listen])
+        Process::start(&name, &mut self.scheduler_command(scheduler)?, &self.path(&format!("{name}.log")))
     }
 
     /// Starts a scheduler, and waits until its health says SERVING.

@@ -2,6 +2,7 @@
 //! their checks on each of these and expect violations. Nothing but the `test-hooks` feature makes one.
 
 mod beats;
+pub(super) mod clock;
 mod commits;
 pub(super) mod leases;
 
@@ -30,6 +31,8 @@ pub enum Mutant {
     BeatsSuffice,
     /// The pick of units to lease is not materialised. PostgreSQL only.
     PlainPick,
+    /// The clock is anchored to the machine's own, not to the store's. PostgreSQL only.
+    TrustsWallClock,
 }
 
 impl Store {
