@@ -9,8 +9,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use emend_proto::v1::{ListUnitsRequest, UnitState, UnitStatus};
+use emend_tests::invariants::Acknowledged;
 use emend_tests::postgres::Postgres;
 use emend_tests::process::{Deployment, Process, Signal};
+use emend_tests::receipts;
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use sqlx::Connection as _;
@@ -70,7 +72,7 @@ impl<'a> Crew<'a> {
             processes.push(deployment.scheduler(scheduler).await?);
         }
         for worker in 0..WORKERS {
-            processes.push(worker_process(deployment, worker)?);
+            processes.push(receipts::worker(deployment, worker)?);
         }
         let dice = ChaCha8Rng::seed_from_u64(1);
         Ok(Self { deployment, processes, paused: None, dice, kills: 0, pauses: 0 })
@@ -98,7 +100,7 @@ impl<'a> Crew<'a> {
         self.kills += 1;
         self.processes[victim] = match victim.checked_sub(SCHEDULERS) {
             None => self.deployment.start_scheduler(victim)?,
-            Some(worker) => worker_process(self.deployment, worker)?,
+            Some(worker) => receipts::worker(self.deployment, worker)?,
         };
         Ok(())
     }
@@ -119,16 +121,6 @@ impl<'a> Crew<'a> {
         }
         Ok(())
     }
-}
-
-/// A worker that logs each receipt.
-fn worker_process(deployment: &Deployment, worker: usize) -> Result<Process> {
-    let level = "info,emend_worker=debug";
-    deployment.start(&worker_name(worker), ["worker", "--log-format", "json", "--log-level", level])
-}
-
-fn worker_name(worker: usize) -> String {
-    format!("worker-{worker}")
 }
 
 /// The files that a job gives.
@@ -189,24 +181,8 @@ async fn check_sums(plan: &Plan, deployment: &Deployment) -> Result<Vec<UnitStat
     Ok(units)
 }
 
-/// Commits that workers heard of: unit, epoch and commit id. A line that a kill cut short says nothing.
-fn acknowledged(deployment: &Deployment) -> Result<Vec<(i64, i64, String)>> {
-    let mut heard = Vec::new();
-    for worker in 0..WORKERS {
-        let log = std::fs::read_to_string(deployment.path(&format!("{}.log", worker_name(worker))))?;
-        for line in log.lines().filter(|line| line.contains("\"committed\"")) {
-            let Ok(line) = serde_json::from_str::<serde_json::Value>(line) else { continue };
-            let numbers = line["unit"].as_i64().zip(line["epoch"].as_i64());
-            if let Some(((unit, epoch), commit)) = numbers.zip(line["commit"].as_str()) {
-                heard.push((unit, epoch, commit.to_owned()));
-            }
-        }
-    }
-    Ok(heard)
-}
-
 /// Each of them is in the store as it was acknowledged.
-async fn check_commits(deployment: &Deployment, heard: &[(i64, i64, String)]) -> Result<()> {
+async fn check_commits(deployment: &Deployment, heard: &[Acknowledged]) -> Result<()> {
     let mut database = sqlx::PgConnection::connect(deployment.store()).await?;
     let rows = sqlx::query_as::<_, (i64, i64, String)>(
         "SELECT id, epoch, commit_id FROM units WHERE state = 'done'",
@@ -214,12 +190,12 @@ async fn check_commits(deployment: &Deployment, heard: &[(i64, i64, String)]) ->
     let rows = rows.fetch_all(&mut database).await?;
     let stored: HashMap<i64, (i64, String)> =
         rows.into_iter().map(|(unit, epoch, commit)| (unit, (epoch, commit))).collect();
-    for (unit, epoch, commit) in heard {
-        let found = stored.get(unit);
-        let there = found.is_some_and(|(at, id)| at == epoch && id == commit);
+    for Acknowledged { unit_id, epoch, commit_id } in heard {
+        let found = stored.get(unit_id);
+        let there = found.is_some_and(|(at, id)| at == epoch && id == commit_id);
         ensure!(
             there,
-            "unit {unit}: commit {commit} at epoch {epoch} was acknowledged; the store has {found:?}"
+            "unit {unit_id}: commit {commit_id} at epoch {epoch} was acknowledged; the store has {found:?}"
         );
     }
     Ok(())
@@ -259,7 +235,7 @@ async fn killed_and_paused_processes_change_nothing() -> Result<()> {
     crew.dismiss_workers().await?;
     rough.serving(0).await?;
     let units = check_sums(&plan, &rough).await?;
-    let heard = acknowledged(&rough)?;
+    let heard = receipts::acknowledged(&rough, WORKERS)?;
     check_commits(&rough, &heard).await?;
     same_files(&expected, &export(&rough).await?)?;
     println!(

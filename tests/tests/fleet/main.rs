@@ -12,5 +12,13 @@ mod scaling;
 
 use std::time::Duration;
 
+use tokio::sync::{Mutex, MutexGuard};
+
 /// Far longer than anything takes; a test that waits for it has failed.
 const LIMIT: Duration = Duration::from_secs(120);
+
+/// They measure time, so they go one after another.
+async fn turn() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::const_new(());
+    TURN.lock().await
+}

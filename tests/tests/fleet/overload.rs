@@ -115,6 +115,7 @@ async fn settle(channel: &Channel, stop: &CancellationToken) -> Result<u32> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn twice_the_capacity_is_refused_quickly_and_commits_go_on() -> Result<()> {
+    let _turn = super::turn().await;
     let server = Postgres::start(&[]);
     let line = Proxy::start(([127, 0, 0, 1], server.port()).into()).await;
     let store = server.url(&server.create_database().await);

@@ -124,6 +124,7 @@ async fn roll(deployment: &Deployment, schedulers: &mut [Process]) -> Result<()>
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn schedulers_are_replaced_under_load_and_no_call_fails() -> Result<()> {
+    let _turn = super::turn().await;
     let server = Postgres::start(&[]);
     let deployment = Deployment::on(&server.url(&server.create_database().await))?
         .schedulers(SCHEDULERS)

@@ -102,6 +102,7 @@ async fn units(deployment: &Deployment) -> Result<Vec<UnitStatus>> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn workers_come_and_go_and_no_attempt_is_counted() -> Result<()> {
+    let _turn = super::turn().await;
     let server = Postgres::start(&[]);
     let deployment = Deployment::on(&server.url(&server.create_database().await))?;
     let _scheduler = deployment.scheduler(0).await?;

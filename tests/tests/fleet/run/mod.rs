@@ -100,6 +100,7 @@ async fn run(
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whatever_is_done_to_the_fleet_the_export_is_the_same() -> Result<()> {
+    let _turn = crate::turn().await;
     let plan = Plan::from_environment();
     let source = Deployment::on_sqlite()?;
     let csv = source.generate(plan.records).await?.join("records.csv").display().to_string();
