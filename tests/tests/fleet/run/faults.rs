@@ -90,7 +90,7 @@ pub(crate) async fn go_on(
         let (scheduler, worker) = (dice.random_range(0..SCHEDULERS), dice.random_range(0..WORKERS));
         match fault {
             Fault::BrokerWiped | Fault::BrokerFrozen | Fault::BrokerKilled => {
-                disturb_broker(fault, broker).await?
+                disturb_broker(fault, broker).await?;
             }
             Fault::PostmasterKilled => server.crash().await?,
             _ => disturb(fault, rig, scheduler, worker).await?,
