@@ -1,5 +1,5 @@
-//! When the caller of the call at hand stops waiting for its answer. It goes along with the call's task, down to the
-//! statements: what nobody waits for any more is not begun, and what runs ends in the database too.
+//! When the caller of the call at hand stops waiting for its answer. It goes along with the call's task until the answer
+//! begins, down to the statements: what nobody waits for any more is not begun, and what runs ends in the database too.
 
 use std::time::{Duration, Instant};
 

@@ -63,7 +63,7 @@ const COUNTERS: [Counted; 8] = [
         SHED,
         "Calls turned away because of overload.",
         "class",
-        &["settle", "lease", "steer", "look", "bulk", "watch"],
+        &["settle", "lease", "steer", "look", "bulk", "watch", "probe"],
     ),
     (ROWS, "Rows of imports.", "outcome", &["accepted", "already_there", "rejected"]),
 ];

@@ -205,8 +205,10 @@ impl Endpoints {
             let wait = match &fault {
                 Fault::Refused(_) => return Err(fault.into_status()),
                 Fault::Busy { wait, .. } => {
-                    // Another one may have less to do.
-                    self.leave(turn);
+                    // Another one may have less to do. A new connection to the same one would only be more work for it.
+                    if self.shared.urls.len() > 1 {
+                        self.leave(turn);
+                    }
                     wait.or_else(|| delays.next()).unwrap_or_default()
                 }
                 Fault::Unknown(_) => {

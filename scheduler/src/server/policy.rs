@@ -1,6 +1,6 @@
 //! Who may call what, and how urgent it is: the one table. What does not stand in it nobody may call.
 
-use super::shed::Class::{self, Bulk, Lease, Look, Settle, Steer, Watch};
+use super::shed::Class::{self, Bulk, Lease, Look, Probe, Settle, Steer, Watch};
 use crate::domain::caller::Role::{Monitor, Operator, Reader, Scaler, Worker};
 use crate::domain::caller::{Role, Roles};
 
@@ -70,11 +70,11 @@ pub(super) const TABLE: &[(&str, &str, Rule, Class)] = &[
     ("externalscaler.ExternalScaler", "StreamIsActive", SCALE, Watch),
     ("externalscaler.ExternalScaler", "GetMetricSpec", SCALE, Watch),
     ("externalscaler.ExternalScaler", "GetMetrics", SCALE, Watch),
-    ("grpc.health.v1.Health", "Check", Rule::Open, Watch),
-    ("grpc.health.v1.Health", "List", Rule::Open, Watch),
-    ("grpc.health.v1.Health", "Watch", Rule::Open, Watch),
-    ("grpc.reflection.v1.ServerReflection", "ServerReflectionInfo", Rule::AnyRole, Watch),
-    ("grpc.reflection.v1alpha.ServerReflection", "ServerReflectionInfo", Rule::AnyRole, Watch),
+    ("grpc.health.v1.Health", "Check", Rule::Open, Probe),
+    ("grpc.health.v1.Health", "List", Rule::Open, Probe),
+    ("grpc.health.v1.Health", "Watch", Rule::Open, Probe),
+    ("grpc.reflection.v1.ServerReflection", "ServerReflectionInfo", Rule::AnyRole, Probe),
+    ("grpc.reflection.v1alpha.ServerReflection", "ServerReflectionInfo", Rule::AnyRole, Probe),
 ];
 
 /// The rule for an HTTP/2 path such as `/emend.v1.JobService/GetJob`; none for what nobody may call.
@@ -158,6 +158,9 @@ mod tests {
         assert_eq!(holes(rule), Vec::<String>::new());
         let rows: BTreeSet<_> = TABLE.iter().map(|(service, method, ..)| (service, method)).collect();
         assert_eq!(rows.len(), TABLE.len(), "a row stands twice");
+        // Who has no name takes nobody's place.
+        let open = TABLE.iter().filter(|(_, _, rule, _)| *rule == Rule::Open);
+        assert!(open.into_iter().all(|(.., class)| *class == Probe));
     }
 
     /// The check itself can fail: each of these tables has a hole.

@@ -35,8 +35,10 @@ pub(super) enum Class {
     Look,
     /// Moves many records.
     Bulk,
-    /// Waits for news and asks the store for little: watches, probes, autoscalers.
+    /// Waits for news and asks the store for little: watches, autoscalers.
     Watch,
+    /// Asks whether we are there, maybe without a name, and never the store. It must not take the others' places.
+    Probe,
 }
 
 /// What a class may take.
@@ -51,7 +53,7 @@ struct Share {
 }
 
 impl Class {
-    const COUNT: usize = 6;
+    const COUNT: usize = 7;
 
     /// `docs/SECURITY.md` shows the same values.
     const fn share(self) -> Share {
@@ -62,6 +64,7 @@ impl Class {
             Self::Look => ("look", 256, 64, 500),
             Self::Bulk => ("bulk", 64, 32, 2000),
             Self::Watch => ("watch", 1024, 1024, 1000),
+            Self::Probe => ("probe", 1024, usize::MAX, 1000),
         };
         Share { name, calls, queue, retry: Duration::from_millis(retry) }
     }

@@ -22,6 +22,10 @@ use crate::deadline;
 
 /// How long a statement on PostgreSQL may take, whoever waits for it.
 pub(super) const STATEMENT_TIMEOUT: Duration = Duration::from_secs(60);
+/// What PostgreSQL answers when a statement's time is over.
+const GIVEN_UP: &str = "57014";
+/// How much earlier than the caller PostgreSQL may give up: it counts in whole milliseconds.
+const ROUNDING: Duration = Duration::from_millis(50);
 
 /// A statement in both dialects.
 #[derive(Debug, Clone, Copy)]
@@ -191,7 +195,7 @@ impl Db {
                 drop(waiting);
                 let begun = Instant::now();
                 let outcome = match deadline.check() {
-                    Ok(()) => work(&mut tx).await,
+                    Ok(()) => work(&mut tx).await.map_err(|error| deadline.blame(error)),
                     Err(too_late) => Err(too_late),
                 };
                 let ended = if outcome.is_ok() { tx.finish().await } else { tx.roll_back().await };
@@ -231,7 +235,7 @@ impl Db {
                 drop(waiting);
                 let begun = Instant::now();
                 let outcome = match deadline.check() {
-                    Ok(()) => work(&mut tx).await,
+                    Ok(()) => work(&mut tx).await.map_err(|error| deadline.blame(error)),
                     Err(too_late) => Err(too_late),
                 };
                 tx.roll_back().await?;
@@ -258,6 +262,18 @@ impl Deadline {
     /// The wait to begin may have used up all the time.
     fn check(self) -> Result<(), StoreError> {
         if self.left().is_some_and(|left| left.is_zero()) { Err(StoreError::TooLate) } else { Ok(()) }
+    }
+
+    /// A statement that PostgreSQL gave up for its caller's sake is no sign that the database is away.
+    fn blame(self, error: StoreError) -> StoreError {
+        match error {
+            StoreError::Unavailable(code)
+                if code == GIVEN_UP && self.left().is_some_and(|left| left < ROUNDING) =>
+            {
+                StoreError::TooLate
+            }
+            error => error,
+        }
     }
 }
 

@@ -9,8 +9,8 @@ pub enum StoreError {
     /// The database cannot be reached, or the outcome of a transaction is not known.
     #[error("the database is unavailable: {0}")]
     Unavailable(String),
-    /// The caller had stopped waiting before the transaction could begin: nothing was done.
-    #[error("the caller's time was over before the database had time for it")]
+    /// The caller had stopped waiting before the transaction was over: nothing was done.
+    #[error("the caller's time was over before the database had done it")]
     TooLate,
     /// The database has no room left.
     #[error("the database is full: {0}")]

@@ -2,16 +2,19 @@
 
 use std::time::Instant;
 
-use emend_proto::v1::ListJobsRequest;
 use emend_proto::v1::job_service_client::JobServiceClient;
+use emend_proto::v1::{LeaseUnitsRequest, ListJobsRequest};
 use emend_tests::database::Backend;
 use emend_tests::proxy::Proxy;
-use emend_tests::scheduler::Scheduler;
+use emend_tests::scheduler::{Scheduler, work};
 use emend_worker::endpoints::{Endpoints, RetryPolicy};
 
-use super::support::LIMIT;
+use super::support::{LIMIT, lease_request};
 
-super::on_both_backends!(a_connection_ends_by_age_and_no_call_fails);
+super::on_both_backends!(
+    a_connection_ends_by_age_and_no_call_fails,
+    a_call_under_way_outlives_its_connections_age,
+);
 
 async fn a_connection_ends_by_age_and_no_call_fails(backend: Backend) {
     let scheduler = Scheduler::start_with(backend, |config| config.connection_age = 0.2).await;
@@ -28,5 +31,16 @@ async fn a_connection_ends_by_age_and_no_call_fails(backend: Backend) {
     }
     // Three of them have had their time: not less than four fifths of the age each.
     assert!(begun.elapsed().as_secs_f64() >= 3.0 * 0.2 * 0.8, "{:?}", begun.elapsed());
+    scheduler.stop().await;
+}
+
+/// Nothing tries it again here: it is answered on the connection that it began on.
+async fn a_call_under_way_outlives_its_connections_age(backend: Backend) {
+    let scheduler = Scheduler::start_with(backend, |config| config.connection_age = 0.2).await;
+    let wait = Some(prost_types::Duration { seconds: 1, nanos: 0 });
+    let request = LeaseUnitsRequest { wait, ..lease_request("r", 1) };
+    let begun = Instant::now();
+    let answer = work(&scheduler.channel()).lease_units(request).await.expect("an answer").into_inner();
+    assert!(answer.leases.is_empty() && begun.elapsed().as_secs_f64() > 0.9);
     scheduler.stop().await;
 }

@@ -13,6 +13,7 @@ use emend_tests::receipts;
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use tokio::time::{MissedTickBehavior, interval_at, sleep};
+use tokio_util::sync::CancellationToken;
 
 use super::Plan;
 use super::events;
@@ -72,19 +73,23 @@ impl fmt::Display for Told {
     }
 }
 
-/// Does one fault after another, at the plan's pace, until it is dropped.
+/// Does one fault after another, at the plan's pace, until the job is over.
 pub(crate) async fn go_on(
     plan: Plan,
     rig: &mut Rig,
     server: &Postgres,
     broker: &mut RabbitMq,
     told: &mut Told,
+    over: &CancellationToken,
 ) -> Result<()> {
     let mut dice = ChaCha8Rng::seed_from_u64(plan.seed);
     let mut beat = interval_at(tokio::time::Instant::now() + plan.every, plan.every);
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
     for fault in TURNS.into_iter().cycle() {
-        beat.tick().await;
+        tokio::select! {
+            _ = beat.tick() => {}
+            () = over.cancelled() => break,
+        }
         *told.0.entry(fault).or_default() += 1;
         println!("{fault:?}");
         let (scheduler, worker) = (dice.random_range(0..SCHEDULERS), dice.random_range(0..WORKERS));

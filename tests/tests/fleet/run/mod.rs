@@ -19,6 +19,7 @@ use emend_tests::invariants;
 use emend_tests::postgres::Postgres;
 use emend_tests::process::Deployment;
 use emend_tests::rabbitmq::RabbitMq;
+use tokio_util::sync::CancellationToken;
 
 use faults::Told;
 use rig::{JOB, Rig};
@@ -75,17 +76,20 @@ async fn run(
     drop(events::subscribe(broker).await?);
     let begun = Instant::now();
     let job = rig.job(csv);
-    let (took, told) = if disturbed {
-        let mut told = Told::default();
-        // Whatever a fault is in the middle of when the job is over is mended below.
-        tokio::select! {
-            done = job => done?,
-            broken = faults::go_on(plan, &mut rig, server, broker, &mut told) => broken?,
-        }
-        (begun.elapsed(), told)
+    let mut told = Told::default();
+    let over = CancellationToken::new();
+    let job = async {
+        let done = job.await;
+        over.cancel();
+        done.map(|()| begun.elapsed())
+    };
+    let took = if disturbed {
+        // A fault that has begun when the job is over is done to its end, and mended.
+        let faults = faults::go_on(plan, &mut rig, server, broker, &mut told, &over);
+        let (took, broken) = tokio::join!(job, faults);
+        broken.and(took)?
     } else {
-        job.await?;
-        (begun.elapsed(), Told::default())
+        job.await?
     };
     rig.mend(server, broker).await?;
     let export = std::fs::read(rig.deployment.path("out.jsonl"))?;

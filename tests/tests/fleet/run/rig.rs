@@ -47,7 +47,8 @@ impl Rig {
     ) -> Result<Self> {
         let calm = Network { delay: plan.delay, ..Network::default() };
         let rings = Proxy::start(local(broker.port())).await;
-        let ring = broker.url().replace(&broker.port().to_string(), &rings.address.port().to_string());
+        let ring =
+            broker.url().replace(&format!(":{}", broker.port()), &format!(":{}", rings.address.port()));
         let store = server.url(database);
         let mut deployment = Deployment::on(&store)?
             .schedulers(SCHEDULERS)
