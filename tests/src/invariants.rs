@@ -22,6 +22,16 @@ pub struct Acknowledged {
     pub commit_id: String,
 }
 
+/// What a worker was told, by its log in JSON with `emend_worker` at debug. A line that a kill cut short says nothing.
+pub fn acknowledged(log: &str) -> Vec<Acknowledged> {
+    let read = |line: &str| {
+        let line: serde_json::Value = serde_json::from_str(line).ok()?;
+        let (unit_id, epoch) = line["unit"].as_i64().zip(line["epoch"].as_i64())?;
+        Some(Acknowledged { unit_id, epoch, commit_id: line["commit"].as_str()?.to_owned() })
+    };
+    log.lines().filter(|line| line.contains("\"committed\"")).filter_map(read).collect()
+}
+
 /// Rows that nothing leads to any more. A deleted job's go step by step, so ask when that is over.
 const ORPHANS: [(&str, &str); 3] = [
     ("blocks without a unit", "SELECT COUNT(*) FROM blocks WHERE unit_id NOT IN (SELECT id FROM units)"),

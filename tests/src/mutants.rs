@@ -16,8 +16,7 @@ pub fn current() -> Option<Mutant> {
 }
 
 /// Those that a scheduler of its own process is asked to be.
-const PROCESSES: [Mutant; 4] =
-    [Mutant::AnswersFirst, Mutant::ForgetsCommits, Mutant::StateOnly, Mutant::TrustsWallClock];
+const PROCESSES: [Mutant; 2] = [Mutant::AnswersFirst, Mutant::TrustsWallClock];
 
 /// A mutant by its name.
 pub fn named(name: &str) -> Option<Mutant> {

@@ -65,7 +65,7 @@ const HELD: Sql = Sql::same(
 /// other with it. Else records beside a deadly one would use up their attempts with it.
 ///
 /// The pick is materialised: under a nested-loop plan it would be run again for every row, and lock them all.
-const GRANT: Sql = Sql::pair(
+pub(super) const GRANT: Sql = Sql::pair(
     "WITH runnable AS MATERIALIZED (
          SELECT j.id, j.priority, j.weight, j.deadline_at, j.attempts FROM jobs j
          WHERE j.state IN ('importing', 'running') AND NOT j.paused AND NOT j.deleted
@@ -165,10 +165,12 @@ impl Store {
         #[cfg(feature = "test-hooks")]
         let ask = match self.mutant {
             Some(Mutant::ForgetsRequests) => mutant::leases::forget(ask),
+            Some(Mutant::SuspectsInCompany) => return self.lease_in_company(ask, now + ttl).await,
             Some(Mutant::PlainPick) => return self.lease_plainly(ask, now + ttl).await,
             _ => ask,
         };
-        self.write(Lane::Urgent, move |tx| Box::pin(async move { lease(tx, ask, now + ttl).await })).await
+        self.write(Lane::Urgent, move |tx| Box::pin(async move { lease(tx, ask, now + ttl, GRANT).await }))
+            .await
     }
 
     /// Whether there is anything that [`Store::lease`] might grant for these packs; cheaper than asking for it.
@@ -198,6 +200,7 @@ pub(super) async fn lease(
     tx: &mut Tx,
     ask: LeaseAsk,
     expires_at: Timestamp,
+    grant: Sql,
 ) -> Result<Vec<Leased<UnitToDo>>, StoreError> {
     tx.execute(ONE_BY_ONE, params![ask.worker.as_str()]).await?;
     let held = tx.row(HELD, params![ask.worker.as_str(), ask.request.as_str()]).await?;
@@ -213,7 +216,7 @@ pub(super) async fn lease(
         let Ok(count @ 1..) = usize::try_from(free) else { return Ok(Vec::new()) };
         let first =
             params![ask.packs.clone(), free, worker, request, expires_at, ask.max_bytes, hashes(count)];
-        tx.execute(GRANT, first).await?
+        tx.execute(grant, first).await?
     };
     if granted == 0 {
         return Ok(Vec::new());

@@ -54,7 +54,7 @@ async fn main() -> ExitCode {
     let ended = match Part::parse() {
         Part::Writer { store, notes, synchronous } => writer::write(&store, &notes, synchronous).await,
         Part::Scheduler { store, listen, mutant, lease_ttl } => {
-            schedule(store, listen, &mutant, lease_ttl).await
+            schedule(Config { store, listen, lease_ttl, ..Config::default() }, &mutant).await
         }
         Part::Worker { scheduler } => poison::work(scheduler).await,
     };
@@ -67,10 +67,9 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn schedule(store: String, listen: SocketAddr, mutant: &str, lease_ttl: f64) -> Result<()> {
+async fn schedule(config: Config, mutant: &str) -> Result<()> {
     let mutant = mutants::named(mutant).with_context(|| format!("there is no mutant {mutant}"))?;
-    let insecure = !listen.ip().is_loopback();
-    let config = Config { store, insecure, lease_ttl, mutant: Some(mutant), ..Config::default() };
-    serve(config, TcpListener::bind(listen).await?, CancellationToken::new()).await?;
+    let listener = TcpListener::bind(config.listen).await?;
+    serve(Config { mutant: Some(mutant), ..config }, listener, CancellationToken::new()).await?;
     Ok(())
 }

@@ -159,15 +159,7 @@ impl Deployment {
     /// When the program was not built.
     pub fn scheduler_command(&self, scheduler: usize) -> Result<Command> {
         let listen = format!("127.0.0.1:{}", self.ports[scheduler]);
-        self.scheduler_command_at(&listen)
-    }
-
-    /// As [`Deployment::scheduler_command`], at an address of the test's own.
-    ///
-    /// # Errors
-    /// When the program was not built.
-    pub fn scheduler_command_at(&self, listen: &str) -> Result<Command> {
-        let line = ["scheduler", "--store", &self.store, "--listen", listen];
+        let line = ["scheduler", "--store", &self.store, "--listen", &listen];
         let Some(mutant) = mutants::current() else { return Ok(self.command(line)) };
         let mut command = self.command_of(&fault_binary()?, line);
         command.args(["--mutant", &format!("{mutant:?}")]);

@@ -142,6 +142,8 @@ async fn a_late_commit_that_is_taken_is_noticed() {
     for backend in [Backend::Sqlite, Backend::Postgres] {
         let test = a_commit_that_arrives_late(backend, false);
         fails_on(Mutant::StateOnly, "what a late commit was told", test).await;
+        let test = a_commit_that_arrives_late(backend, true);
+        fails_on(Mutant::NoFence, "what a late commit was told", test).await;
     }
 }
 

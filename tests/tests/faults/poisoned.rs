@@ -9,7 +9,9 @@ use emend_proto::v1::{
     ImportChunk, ImportRecordsRequest, JobState, RecordList, Verdict, import_chunk,
     import_records_request::Part,
 };
+use emend_scheduler::store::Mutant;
 use emend_tests::database::Backend;
+use emend_tests::mutants::fails_on;
 use emend_tests::process::{Process, eventually};
 use emend_tests::records::with_payload;
 use emend_tests::scheduler::{Scheduler, jobs};
@@ -123,4 +125,13 @@ async fn sqlite_each_costs_itself_only() -> Result<()> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn postgres_each_costs_itself_only() -> Result<()> {
     each_costs_itself_only(Backend::Postgres).await
+}
+
+/// What a deadly record did once: those beside it used up their attempts with it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn neighbours_that_pay_are_noticed() {
+    for backend in [Backend::Sqlite, Backend::Postgres] {
+        let test = async { each_costs_itself_only(backend).await.unwrap() };
+        fails_on(Mutant::SuspectsInCompany, ": record ", test).await;
+    }
 }

@@ -38,7 +38,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<Vec<Outcome>, StoreError> {
         match mutant {
-            Mutant::StateOnly | Mutant::FenceOutsideWrite | Mutant::AnswersFirst => {}
+            Mutant::StateOnly | Mutant::NoFence | Mutant::FenceOutsideWrite | Mutant::AnswersFirst => {}
             Mutant::OutboxOutsideEffect => return self.commit_then_tell(worker, commits, now).await,
             Mutant::ForgetsCommits => {
                 let mut outcomes = Box::pin(self.without_mutant().commit(worker, commits, now)).await?;
@@ -100,7 +100,7 @@ impl Store {
         let taken = self.write(Lane::Urgent, move |tx| {
             Box::pin(async move {
                 let unit = match mutant {
-                    Mutant::StateOnly => peek(tx, id).await?,
+                    Mutant::StateOnly | Mutant::NoFence => peek(tx, id).await?,
                     _ => unit,
                 };
                 if takes(mutant, unit.as_ref(), &asked, now) {
@@ -154,6 +154,7 @@ fn takes(mutant: Mutant, unit: Option<&Unit>, commit: &Commit, now: Timestamp) -
         (Mutant::StateOnly, Decision::Refuse(Refusal::LeaseLost | Refusal::WrongToken)) => {
             unit.is_some_and(|unit| unit.state == UnitState::Leased)
         }
+        (Mutant::NoFence, Decision::Refuse(Refusal::LeaseLost | Refusal::Superseded)) => unit.is_some(),
         _ => false,
     }
 }

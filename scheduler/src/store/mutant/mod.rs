@@ -13,6 +13,8 @@ use super::Store;
 pub enum Mutant {
     /// A commit is taken whenever the unit is leased, by whomever.
     StateOnly,
+    /// A commit is taken whoever holds the unit, or has done it.
+    NoFence,
     /// The fence is read in one transaction and the results are written in another.
     FenceOutsideWrite,
     /// What there is to tell is written in a transaction of its own, after the commit's.
@@ -31,6 +33,8 @@ pub enum Mutant {
     BeatsSuffice,
     /// The pick of units to lease is not materialised. PostgreSQL only.
     PlainPick,
+    /// A unit that was lost before goes with others.
+    SuspectsInCompany,
     /// The clock is anchored to the machine's own, not to the store's. PostgreSQL only.
     TrustsWallClock,
 }
