@@ -10,7 +10,7 @@ use std::time::Instant;
 use futures::future::BoxFuture;
 use sqlx::postgres::{PgArguments, PgPool, PgRow, Postgres};
 use sqlx::sqlite::{Sqlite, SqliteArguments, SqlitePool, SqliteRow};
-use sqlx::{Arguments as _, Row as _, Transaction};
+use sqlx::{Arguments as _, Connection as _, Row as _, Transaction};
 use tokio_util::task::TaskTracker;
 use tracing::{Instrument as _, Span};
 use uuid::Uuid;
@@ -304,6 +304,16 @@ impl Tx {
         Ok(self.rows(sql, params).await?.pop())
     }
 
+    /// Lets a newer schema be met once: without this the connection would say no to the same statement for ever.
+    async fn forget_if_stale(&mut self, error: Option<&StoreError>) -> Result<(), StoreError> {
+        match self {
+            Self::Postgres(tx) if error.is_some_and(StoreError::is_stale) => {
+                Ok(tx.clear_cached_statements().await?)
+            }
+            _ => Ok(()),
+        }
+    }
+
     async fn finish(self) -> Result<(), StoreError> {
         match self {
             Self::Postgres(tx) => tx.commit().await?,
@@ -359,6 +369,7 @@ impl Db {
             };
             let begun = Instant::now();
             let outcome = work(&mut tx).await;
+            tx.forget_if_stale(outcome.as_ref().err()).await?;
             let ended = if outcome.is_ok() { tx.finish().await } else { tx.roll_back().await };
             drop(turn);
             meters::transaction("write", begun - asked, begun.elapsed());
@@ -394,6 +405,7 @@ impl Db {
             };
             let begun = Instant::now();
             let outcome = work(&mut tx).await;
+            tx.forget_if_stale(outcome.as_ref().err()).await?;
             tx.roll_back().await?;
             meters::transaction("read", begun - asked, begun.elapsed());
             outcome
