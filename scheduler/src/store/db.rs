@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use futures::future::BoxFuture;
 use sqlx::postgres::{PgPool, PgRow, Postgres};
 use sqlx::sqlite::{Sqlite, SqlitePool, SqliteRow};
-use sqlx::{AssertSqlSafe, Row as _, Transaction};
+use sqlx::{AssertSqlSafe, Connection as _, Row as _, Transaction};
 use tracing::Span;
 use uuid::Uuid;
 
@@ -140,6 +140,16 @@ impl Tx {
         Ok(self.rows(sql, params).await?.pop())
     }
 
+    /// Lets a newer schema be met once: without this the connection would say no to the same statement for ever.
+    async fn forget_if_stale(&mut self, error: Option<&StoreError>) -> Result<(), StoreError> {
+        match self {
+            Self::Postgres(tx) if error.is_some_and(StoreError::is_stale) => {
+                Ok(tx.clear_cached_statements().await?)
+            }
+            _ => Ok(()),
+        }
+    }
+
     async fn finish(self) -> Result<(), StoreError> {
         match self {
             Self::Postgres(tx) => tx.commit().await?,
@@ -198,6 +208,7 @@ impl Db {
                     Ok(()) => work(&mut tx).await.map_err(|error| deadline.blame(error)),
                     Err(too_late) => Err(too_late),
                 };
+                tx.forget_if_stale(outcome.as_ref().err()).await?;
                 let ended = if outcome.is_ok() { tx.finish().await } else { tx.roll_back().await };
                 drop(turn);
                 meters::transaction("write", begun - asked, begun.elapsed());
@@ -238,6 +249,7 @@ impl Db {
                     Ok(()) => work(&mut tx).await.map_err(|error| deadline.blame(error)),
                     Err(too_late) => Err(too_late),
                 };
+                tx.forget_if_stale(outcome.as_ref().err()).await?;
                 tx.roll_back().await?;
                 meters::transaction("read", begun - asked, begun.elapsed());
                 outcome

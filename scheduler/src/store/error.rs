@@ -87,6 +87,16 @@ impl From<sqlx::Error> for StoreError {
     }
 }
 
+/// PostgreSQL's word for a prepared statement that a migration has made stale.
+const STALE: &str = "0A000";
+
+impl StoreError {
+    /// Whether the connection's prepared statements are older than the schema.
+    pub(super) fn is_stale(&self) -> bool {
+        matches!(self, Self::Unavailable(code) if code == STALE)
+    }
+}
+
 /// A database's message may quote values (`Key (name)=(…)`), so only its code goes on.
 fn from_database(error: &dyn sqlx::error::DatabaseError) -> StoreError {
     let code = error.code().unwrap_or_default().into_owned();
@@ -99,6 +109,7 @@ fn from_database(error: &dyn sqlx::error::DatabaseError) -> StoreError {
         // server fails over, time-out. SQLite: BUSY, LOCKED, IOERR and their extended codes.
         "40001" | "40P01" | "53300" | "25006" | "57014" | "5" | "6" | "10" | "261" | "517" | "266"
         | "778" => StoreError::Unavailable(code),
+        STALE => StoreError::Unavailable(code),
         connection if connection.starts_with("08") || connection.starts_with("57P") => {
             StoreError::Unavailable(code)
         }

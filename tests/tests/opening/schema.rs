@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use emend_tests::bench::Bench;
+use emend_scheduler::store::StoreError;
+use emend_tests::bench::{Bench, T0};
 use emend_tests::database::Backend;
 
 /// Table, column, kind, and whether it may be missing.
@@ -91,4 +92,34 @@ async fn partial_indexes_have_the_same_conditions() {
     assert_eq!(ours, theirs);
     sqlite.close().await;
     postgres.close().await;
+}
+
+/// A scheduler runs while a newer one's migration adds columns: its prepared statements are then stale, once for each
+/// connection, and no more.
+#[tokio::test]
+async fn a_running_store_gets_over_a_newer_schema() {
+    let bench = Bench::new(Backend::Postgres).await;
+    let job = bench.job("j", 40, 1).await;
+    let worker = bench.worker("w");
+    let lease = worker.lease_one(T0).await;
+    // More often than PostgreSQL plans anew.
+    for _ in 0..20 {
+        bench.store.jobs(i64::MAX, 9).await.unwrap();
+        worker.commit(&lease, T0).await;
+    }
+    for table in ["jobs", "units", "blocks", "imports"] {
+        bench.database.execute(&format!("ALTER TABLE {table} ADD COLUMN of_the_next_release BIGINT")).await;
+    }
+    let (mut stale, mut good) = (0, 0);
+    for _ in 0..40 {
+        match bench.store.jobs(i64::MAX, 9).await {
+            Ok(jobs) => good += usize::from(jobs[0].id == job.id),
+            Err(StoreError::Unavailable(_)) => stale += 1,
+            Err(error) => panic!("{error:?}"),
+        }
+    }
+    println!("{stale} of {} calls found a stale statement", stale + good);
+    // As many connections as the bench has.
+    assert!((1..=8).contains(&stale), "{stale} stale");
+    bench.close().await;
 }
