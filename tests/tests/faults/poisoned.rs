@@ -1,5 +1,6 @@
 //! Records that kill the worker's process, make a validator panic, or never end: each costs itself only.
 
+use std::panic::AssertUnwindSafe;
 use std::process::Command;
 use std::time::Instant;
 
@@ -15,6 +16,7 @@ use emend_tests::mutants::fails_on;
 use emend_tests::process::{Process, eventually};
 use emend_tests::records::with_payload;
 use emend_tests::scheduler::{Scheduler, jobs};
+use futures::FutureExt as _;
 
 use super::LIMIT;
 
@@ -127,11 +129,20 @@ async fn postgres_each_costs_itself_only() -> Result<()> {
     each_costs_itself_only(Backend::Postgres).await
 }
 
-/// What a deadly record did once: those beside it used up their attempts with it.
+/// What a deadly record did once: those beside it used up their attempts with it. Who is beside it is a matter of chance,
+/// on a busy machine above all: one run of three must notice.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn neighbours_that_pay_are_noticed() {
     for backend in [Backend::Sqlite, Backend::Postgres] {
-        let test = async { each_costs_itself_only(backend).await.unwrap() };
-        fails_on(Mutant::SuspectsInCompany, ": record ", test).await;
+        let mut noticed = false;
+        for _ in 0..3 {
+            let test = async { each_costs_itself_only(backend).await.unwrap() };
+            let run = fails_on(Mutant::SuspectsInCompany, ": record ", test);
+            noticed = AssertUnwindSafe(run).catch_unwind().await.is_ok();
+            if noticed {
+                break;
+            }
+        }
+        assert!(noticed, "{backend:?}: the mutant passes three times");
     }
 }
