@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use emend_proto::decode;
 use emend_proto::v1::{Record, RecordResult};
-use emend_scheduler::domain::job::{JobPolicy, JobRef, JobSpec};
+use emend_scheduler::domain::job::{JobPolicy, JobRef, JobSpec, ReviewPolicy};
 use emend_scheduler::domain::schedule::Schedule;
 use emend_scheduler::domain::time::Timestamp;
 use emend_scheduler::domain::unit::UnitState;
@@ -176,6 +176,7 @@ pub fn spec(name: &str, unit_records: u32) -> JobSpec {
         manifest: Vec::new(),
         as_of: "2021-09-20".into(),
         traceparent: String::new(),
+        reviews: ReviewPolicy::default(),
         policy: JobPolicy { unit_records, ..JobPolicy::default() },
     }
 }

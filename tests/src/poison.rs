@@ -52,7 +52,7 @@ fn wait(path: &Path) {
 pub async fn work(scheduler: String) -> Result<()> {
     let (name, version) = PACK.split_once('@').unwrap_or_default();
     let manifest =
-        Manifest { name: name.into(), version: version.into(), key_field: "n".into(), fields: Vec::new() };
+        Manifest { name: name.into(), version: version.into(), key_field: "n".into(), ..Manifest::default() };
     let config = WorkerConfig {
         schedulers: vec![scheduler],
         slots: 1,

@@ -33,6 +33,7 @@ impl Country {
             version: "1".into(),
             key_field: "id".into(),
             fields: vec![field],
+            ..Manifest::default()
         })
     }
 }

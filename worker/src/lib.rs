@@ -35,7 +35,7 @@
 //! # #[tokio::main]
 //! # async fn main() -> Result<(), emend_worker::WorkerError> {
 //! let manifest =
-//!     Manifest { name: "trim".into(), version: "1".into(), key_field: "id".into(), fields: vec![] };
+//!     Manifest { name: "trim".into(), version: "1".into(), key_field: "id".into(), ..Manifest::default() };
 //! let shutdown = CancellationToken::new();
 //! # shutdown.cancel(); // There is no scheduler where this is tested.
 //! // Ends when `shutdown` is cancelled: from a signal, say.
@@ -70,4 +70,6 @@ mod trace;
 
 #[cfg(feature = "runtime")]
 pub use runtime::{NotReady, Vitals, WorkerConfig, WorkerError, WorkerReport, run, run_on, run_with};
-pub use sdk::{Change, Field, Finding, JobContext, Manifest, Outcome, Record, RecordError, Validator};
+pub use sdk::{
+    Change, Field, Finding, FindingText, JobContext, Manifest, Outcome, Record, RecordError, Validator,
+};

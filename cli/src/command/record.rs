@@ -68,7 +68,7 @@ pub(super) async fn run(args: RecordArgs, common: &Common) -> Result<Exit> {
 }
 
 fn shown(answer: GetRecordResponse) -> Result<Shown> {
-    let RecordView { key, seq, row, fields, verdict, changes, findings, failure } =
+    let RecordView { key, seq, row, fields, verdict, changes, findings, failure, .. } =
         answer.record.context("the scheduler answered without a record")?;
     let json =
         |bytes: &[u8]| serde_json::from_slice(bytes).ok().context("the record is damaged: it is not JSON");
@@ -180,7 +180,7 @@ mod tests {
                 verdict: Verdict::Routed.into(),
                 changes: vec![change],
                 findings: vec![finding],
-                failure: String::new(),
+                ..RecordView::default()
             }),
             payload: br#"{"a":"1","b":"2"}"#.to_vec(),
             pack: Some(PackRef { name: "p".into(), version: "1".into() }),
@@ -192,6 +192,7 @@ mod tests {
                 ..UnitStatus::default()
             }),
             receipt: Some(Receipt { commit_id: "c".into(), unit_id: 4, epoch: 2, digest: vec![0xab, 1] }),
+            ..GetRecordResponse::default()
         }
     }
 

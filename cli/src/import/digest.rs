@@ -48,7 +48,7 @@ mod tests {
             name: "t".into(),
             version: "1".into(),
             key_field: "id".into(),
-            fields: vec![],
+            ..emend_worker::Manifest::default()
         };
         let id = |name: &str, text: &str, label: Option<&str>, format| {
             let path = dir.path().join(name);

@@ -3,7 +3,7 @@
 use anyhow::{Result, bail};
 use emend_proto::v1::schedule_change::Deadline;
 use emend_proto::v1::{
-    CreateJobRequest, Field, GetJobRequest, Job, JobPolicy, Manifest, PackRef, Schedule, ScheduleChange,
+    CreateJobRequest, Field, FindingText, GetJobRequest, Job, JobPolicy, Manifest, PackRef, Schedule, ScheduleChange,
 };
 use tonic::Code;
 
@@ -130,7 +130,18 @@ pub(super) fn to_wire(manifest: emend_worker::Manifest) -> Manifest {
         sensitive: field.sensitive,
         related: field.related,
     });
-    Manifest { key_field: manifest.key_field, fields: fields.collect() }
+    let findings = manifest.findings.into_iter().map(|finding| FindingText {
+        code: finding.code,
+        text_vi: finding.text_vi,
+        text_en: finding.text_en,
+        agree: finding.agree,
+    });
+    Manifest {
+        key_field: manifest.key_field,
+        fields: fields.collect(),
+        findings: findings.collect(),
+        source_field: manifest.source_field,
+    }
 }
 
 /// The manifest that a job keeps, to read more files for it as the first was read.
@@ -145,11 +156,19 @@ pub(super) fn from_wire(job: &Job) -> emend_worker::Manifest {
         sensitive: field.sensitive,
         related: field.related,
     });
+    let findings = manifest.findings.into_iter().map(|finding| emend_worker::FindingText {
+        code: finding.code,
+        text_vi: finding.text_vi,
+        text_en: finding.text_en,
+        agree: finding.agree,
+    });
     emend_worker::Manifest {
         name: pack.name,
         version: pack.version,
         key_field: manifest.key_field,
         fields: fields.collect(),
+        findings: findings.collect(),
+        source_field: manifest.source_field,
     }
 }
 

@@ -111,6 +111,7 @@ pub(crate) mod tests {
             version: "1".into(),
             key_field: "id".into(),
             fields: vec![field("id", "Mã", &["Mã số"]), field("name", "Họ và tên", &["Họ tên"])],
+            ..Manifest::default()
         })
     }
 

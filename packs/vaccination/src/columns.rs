@@ -177,6 +177,8 @@ pub(crate) fn manifest() -> Manifest {
         version: VERSION.into(),
         key_field: Column::RecordId.name().into(),
         fields: Column::ALL.into_iter().map(Column::field).collect(),
+        findings: Vec::new(),
+        source_field: Column::Site.name().into(),
     }
 }
 

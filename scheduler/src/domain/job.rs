@@ -1,5 +1,7 @@
 //! Jobs: what one is made of, and how it moves on.
 
+use std::time::Duration;
+
 use emend_proto::{DEFAULT_UNIT_BYTES, DEFAULT_UNIT_RECORDS};
 
 /// Where a job is in its life. Paused is a flag beside it.
@@ -61,6 +63,21 @@ impl Default for JobPolicy {
     }
 }
 
+/// How people decide on a job's records.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReviewPolicy {
+    /// How long a decision may be taken back.
+    pub undo: Duration,
+    /// Findings and fields on which two people must agree.
+    pub agree: Vec<String>,
+}
+
+impl Default for ReviewPolicy {
+    fn default() -> Self {
+        Self { undo: Duration::from_secs(5 * 60), agree: Vec::new() }
+    }
+}
+
 /// All that makes a job; the same again is the same job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JobSpec {
@@ -76,6 +93,8 @@ pub struct JobSpec {
     pub as_of: String,
     /// How it is cut and retried.
     pub policy: JobPolicy,
+    /// How people decide on its records.
+    pub reviews: ReviewPolicy,
     /// The W3C trace context of the call that makes it, or empty. No part of what tells jobs apart.
     pub traceparent: String,
 }
@@ -117,6 +136,10 @@ impl JobSpec {
         let bytes = (1024..=2 * 1024 * 1024).contains(&unit_bytes);
         check(bytes, "policy.unit_bytes", "must be 1,024 to 2,097,152");
         check((1..=100).contains(&attempts), "policy.attempts", "must be 1 to 100");
+        let day = Duration::from_secs(24 * 60 * 60);
+        check(self.reviews.undo <= day, "policy.reviews.undo", "must be at most a day");
+        let known = self.reviews.agree.iter().all(|name| !name.is_empty() && name.len() <= 128);
+        check(known && self.reviews.agree.len() <= 1_000, "policy.reviews.agree", "must be 1,000 names at most");
         found
     }
 }
@@ -173,6 +196,7 @@ mod tests {
             manifest: Vec::new(),
             as_of: "2021-09-20".into(),
             policy: JobPolicy::default(),
+            reviews: ReviewPolicy::default(),
             traceparent: String::new(),
         }
     }

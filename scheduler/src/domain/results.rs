@@ -180,6 +180,7 @@ mod tests {
             },
             findings: if verdict == Verdict::Routed { vec![finding] } else { vec![] },
             failure: if verdict == Verdict::Failed { "panic".into() } else { String::new() },
+            alike: 0,
         }
     }
 

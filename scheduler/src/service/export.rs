@@ -102,6 +102,7 @@ async fn send_blocks(answers: &Answers, unit: UnitBlocks) -> Result<bool, Status
         block.verify().map_err(damaged).map_err(status::from_store)?;
     }
     let blocks = v1::UnitBlocks {
+        decisions: Vec::new(),
         first_seq: unit.first_seq.unsigned_abs(),
         records: Some(unit.records),
         results: unit.results,

@@ -6,8 +6,9 @@ use prost::Message as _;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
+use super::work::duration;
 use super::{App, job_ref, page_after, page_size, schedule, status, views};
-use crate::domain::job::{JobPolicy, JobSpec};
+use crate::domain::job::{JobPolicy, JobSpec, ReviewPolicy};
 use crate::store::Job;
 use crate::trace;
 
@@ -213,6 +214,7 @@ impl App {
 fn read_spec(request: v1::CreateJobRequest) -> JobSpec {
     let default = JobPolicy::default();
     let asked = request.policy.unwrap_or_default();
+    let reviews = read_reviews(asked.reviews.clone().unwrap_or_default(), request.manifest.as_ref());
     let or = |asked, default| if asked == 0 { default } else { asked };
     let pack = request.pack.unwrap_or_default();
     JobSpec {
@@ -226,6 +228,21 @@ fn read_spec(request: v1::CreateJobRequest) -> JobSpec {
             unit_bytes: or(asked.unit_bytes, default.unit_bytes),
             attempts: or(asked.attempts, default.attempts),
         },
+        reviews,
         traceparent: trace::current(),
     }
+}
+
+/// Where the request names nothing that people must agree on, the manifest does.
+fn read_reviews(asked: v1::ReviewPolicy, manifest: Option<&v1::Manifest>) -> ReviewPolicy {
+    let default = ReviewPolicy::default();
+    let undo = asked.undo.map_or(default.undo, |undo| duration(Some(undo)));
+    let mut agree = asked.agree;
+    if agree.is_empty() {
+        let told = manifest.into_iter().flat_map(|manifest| &manifest.findings);
+        agree = told.filter(|finding| finding.agree).map(|finding| finding.code.clone()).collect();
+    }
+    agree.sort();
+    agree.dedup();
+    ReviewPolicy { undo, agree }
 }

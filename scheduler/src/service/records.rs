@@ -34,6 +34,7 @@ impl App {
             pack: Some(v1::PackRef { name: job.spec.pack, version: job.spec.pack_version }),
             unit: Some(views::unit(unit, self.clock.now())),
             receipt,
+            decisions: Vec::new(),
         })
     }
 

@@ -41,6 +41,10 @@ pub(super) fn job(
             unit_records: policy.unit_records,
             unit_bytes: policy.unit_bytes,
             attempts: policy.attempts,
+            reviews: Some(v1::ReviewPolicy {
+                undo: Some(proto_duration(job.spec.reviews.undo)),
+                agree: job.spec.reviews.agree,
+            }),
         }),
         manifest: v1::Manifest::decode(job.spec.manifest.as_slice()).ok(),
         columns: job.columns,
@@ -157,6 +161,7 @@ pub(super) fn record(
         changes: result.changes,
         findings: result.findings,
         failure: result.failure,
+        ..v1::RecordView::default()
     })
 }
 

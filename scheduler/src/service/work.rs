@@ -284,7 +284,7 @@ fn commit_view(unit_id: i64, outcome: Outcome) -> v1::CommitOutcome {
     v1::CommitOutcome { unit_id: unit_id.unsigned_abs(), outcome: Some(outcome), replayed, late }
 }
 
-fn duration(value: Option<prost_types::Duration>) -> Duration {
+pub(super) fn duration(value: Option<prost_types::Duration>) -> Duration {
     value.and_then(|value| Duration::try_from(value).ok()).unwrap_or_default()
 }
 

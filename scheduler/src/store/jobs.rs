@@ -1,8 +1,10 @@
 //! Jobs: making, finding and steering them.
 
+use std::time::Duration;
+
 use super::db::{Row, Sql, Tx, params};
 use super::{JobConflict, Lane, Outbox, Store, StoreError};
-use crate::domain::job::{JobPolicy, JobRef, JobSpec, JobState};
+use crate::domain::job::{JobPolicy, JobRef, JobSpec, JobState, ReviewPolicy};
 use crate::domain::schedule::{Schedule, ScheduleChange};
 use crate::domain::time::Timestamp;
 
@@ -42,8 +44,9 @@ impl Job {
 
 const INSERT: Sql = Sql::same(
     "INSERT INTO jobs (name, state, paused, deleted, pack, pack_version, manifest, as_of, unit_records, unit_bytes,
-         attempts, next_seq, columns, created_at, blocks_gone, traceparent, priority, weight, deadline_at)
-     VALUES ($1, 'importing', FALSE, FALSE, $2, $3, $4, $5, $6, $7, $8, 1, '[]', $9, FALSE, $10, $11, $12, $13)
+         attempts, next_seq, columns, created_at, blocks_gone, traceparent, priority, weight, deadline_at,
+         undo_millis, agree)
+     VALUES ($1, 'importing', FALSE, FALSE, $2, $3, $4, $5, $6, $7, $8, 1, '[]', $9, FALSE, $10, $11, $12, $13, $14, $15)
      ON CONFLICT (name) DO NOTHING",
 );
 const BY_ID: Sql = Sql::same("SELECT * FROM jobs WHERE id = $1 AND NOT deleted");
@@ -286,6 +289,8 @@ async fn create(
         i64::from(schedule.priority),
         schedule.weight,
         schedule.deadline.map(|at| at.0),
+        i64::try_from(spec.reviews.undo.as_millis()).unwrap_or(i64::MAX),
+        serde_json::to_string(&spec.reviews.agree).expect("strings are always JSON"),
     ];
     let created = tx.execute(INSERT, values).await? == 1;
     let job = find(tx, &JobRef::Name(spec.name.clone())).await?;
@@ -304,6 +309,7 @@ fn difference(there: &JobSpec, asked: &JobSpec) -> Option<&'static str> {
         (there.pack_version == asked.pack_version, "pack.version"),
         (there.as_of == asked.as_of, "as_of"),
         (there.policy == asked.policy, "policy"),
+        (there.reviews == asked.reviews, "policy.reviews"),
         (there.manifest == asked.manifest, "manifest"),
     ];
     same.into_iter().find_map(|(same, field)| (!same).then_some(field))
@@ -357,6 +363,11 @@ fn read_job(row: &Row) -> Result<Job, StoreError> {
                 unit_records: small("unit_records")?,
                 unit_bytes: small("unit_bytes")?,
                 attempts: small("attempts")?,
+            },
+            reviews: ReviewPolicy {
+                undo: Duration::from_millis(row.int("undo_millis")?.unsigned_abs()),
+                agree: serde_json::from_str(&row.text("agree")?)
+                    .map_err(|_| StoreError::Internal("agree is no JSON list".into()))?,
             },
             traceparent: row.text("traceparent")?,
         },

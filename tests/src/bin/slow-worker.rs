@@ -41,7 +41,7 @@ async fn main() -> Result<()> {
         ..WorkerConfig::default()
     };
     let manifest =
-        Manifest { name: "slow".into(), version: "1".into(), key_field: "id".into(), fields: Vec::new() };
+        Manifest { name: "slow".into(), version: "1".into(), key_field: "id".into(), ..Manifest::default() };
     let validator = Slow { manifest, takes: Duration::from_millis(takes) };
     let shutdown = CancellationToken::new();
     let mut terminate = signal(SignalKind::terminate())?;

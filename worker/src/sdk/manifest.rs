@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// A rule pack's description of itself. The scheduler knows no pack: it stores this with each job.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
     /// The pack's name: `vaccination`.
     pub name: String,
@@ -13,6 +13,26 @@ pub struct Manifest {
     pub key_field: String,
     /// The fields that the pack knows, in their usual order. Others travel along untouched.
     pub fields: Vec<Field>,
+    /// What its findings are to a person. A finding without a text shows its code.
+    #[serde(default)]
+    pub findings: Vec<FindingText>,
+    /// The field that says where a record was made, or empty: mistakes of one place are often alike.
+    #[serde(default)]
+    pub source_field: String,
+}
+
+/// A finding in plain words.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FindingText {
+    /// Its code.
+    pub code: String,
+    /// What a Vietnamese reader is told.
+    pub text_vi: String,
+    /// What an English reader is told.
+    pub text_en: String,
+    /// Two people must agree on it.
+    #[serde(default)]
+    pub agree: bool,
 }
 
 /// One field of a record.

@@ -6,7 +6,7 @@ mod record;
 
 use std::borrow::Cow;
 
-pub use manifest::{Field, Manifest};
+pub use manifest::{Field, FindingText, Manifest};
 pub use record::{Record, RecordError};
 
 /// Checks records: says what to change by rule and what needs a person.

@@ -32,7 +32,7 @@ pub(crate) struct Obedient {
 pub(crate) fn obedient() -> (Arc<dyn Validator>, Gate, mpsc::UnboundedReceiver<String>) {
     let (gate, (entered, keys)) = (Gate::default(), mpsc::unbounded_channel());
     let manifest =
-        Manifest { name: "test".into(), version: "1".into(), key_field: "id".into(), fields: vec![] };
+        Manifest { name: "test".into(), version: "1".into(), key_field: "id".into(), ..Manifest::default() };
     (Arc::new(Obedient { manifest, gate: gate.clone(), entered }), gate, keys)
 }
 

@@ -1,0 +1,87 @@
+-- How people decide on the job's records: how long a decision may be undone, and what two must agree on (JSON list of
+-- findings and fields).
+ALTER TABLE jobs ADD COLUMN undo_millis BIGINT NOT NULL DEFAULT 300000;
+ALTER TABLE jobs ADD COLUMN agree TEXT NOT NULL DEFAULT '[]';
+-- Whether the unit's records that need a person are reviews. A unit done by a scheduler of an earlier version has none
+-- yet: a loop makes them.
+ALTER TABLE units ADD COLUMN reviewed BOOLEAN NOT NULL DEFAULT FALSE;
+CREATE INDEX units_not_reviewed ON units (id) WHERE state = 'done' AND NOT reviewed AND routed + failed > 0;
+
+-- A record that needs a person, and the right to answer it.
+CREATE TABLE reviews (
+    job_id          BIGINT NOT NULL,
+    seq             BIGINT NOT NULL,
+    -- The codes of its findings, sorted, a comma between; `record.failed`.
+    kind            TEXT NOT NULL,
+    -- The same for those that one look can settle together.
+    alike           BIGINT,
+    -- `open` until it needs no more answers, then `decided`.
+    state           TEXT NOT NULL,
+    -- Who it waits for: `reviewer` or `lead`.
+    lane            TEXT NOT NULL,
+    -- The answer that it waits for, from 1.
+    round           BIGINT NOT NULL,
+    -- Open: nobody may take it before. Decided: final from then on.
+    due_at          BIGINT NOT NULL,
+    epoch           BIGINT NOT NULL,
+    -- Who has it, or had it last: a lease that ran out stands until another is granted.
+    holder          TEXT,
+    token_hash      BYTEA,
+    expires_at      BIGINT,
+    -- Its holder has seen it.
+    opened          BOOLEAN NOT NULL,
+    -- The decision that exports apply.
+    decision_id     BIGINT,
+    PRIMARY KEY (job_id, seq)
+);
+CREATE INDEX reviews_open ON reviews (job_id, seq) WHERE state = 'open';
+CREATE INDEX reviews_alike ON reviews (job_id, alike, seq) WHERE state = 'open' AND alike IS NOT NULL;
+CREATE INDEX reviews_by_holder ON reviews (holder) WHERE state = 'open' AND holder IS NOT NULL;
+CREATE INDEX reviews_not_final ON reviews (job_id, due_at) WHERE state = 'decided';
+
+-- Reviews that are not to come to a reviewer again: skipped or answered.
+CREATE TABLE review_passes (
+    job_id          BIGINT NOT NULL,
+    seq             BIGINT NOT NULL,
+    reviewer        TEXT NOT NULL,
+    PRIMARY KEY (job_id, seq, reviewer)
+);
+
+-- What a reviewer has written and not sent, or sent in vain. Values of records: as well kept as they.
+CREATE TABLE drafts (
+    job_id          BIGINT NOT NULL,
+    seq             BIGINT NOT NULL,
+    reviewer        TEXT NOT NULL,
+    answer          BYTEA NOT NULL,
+    PRIMARY KEY (job_id, seq, reviewer)
+);
+
+-- What reviewers said. Only ever added to.
+CREATE TABLE decisions (
+    id              BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    reviewer        TEXT NOT NULL,
+    request_id      TEXT NOT NULL,
+    job_id          BIGINT NOT NULL,
+    -- `values`, `rejected`, `cannot_decide`; `undo`.
+    kind            TEXT NOT NULL,
+    -- What an undo takes back.
+    undoes          BIGINT UNIQUE,
+    reason          TEXT NOT NULL,
+    pack_version    TEXT NOT NULL,
+    at              BIGINT NOT NULL,
+    undo_until      BIGINT NOT NULL,
+    UNIQUE (reviewer, request_id)
+);
+CREATE INDEX decisions_by_reviewer ON decisions (reviewer, id);
+
+-- The reviews of a decision: one, or a cluster's.
+CREATE TABLE decision_members (
+    job_id          BIGINT NOT NULL,
+    seq             BIGINT NOT NULL,
+    decision_id     BIGINT NOT NULL,
+    round           BIGINT NOT NULL,
+    -- Field, value before, value after of what it changes, as a JSON list; and what two people must agree on.
+    changes         TEXT NOT NULL,
+    PRIMARY KEY (job_id, seq, decision_id)
+);
+CREATE INDEX decision_members_of ON decision_members (decision_id);
