@@ -22,6 +22,7 @@ mod params;
 mod progress;
 mod records;
 mod retention;
+mod reviews;
 mod splits;
 mod traffic;
 mod units;
@@ -34,7 +35,7 @@ use std::time::{Duration, Instant};
 
 pub use commits::{Commit, Outcome};
 use db::{Db, Sql, Tx, Work, params};
-pub use error::{JobConflict, StoreError};
+pub use error::{JobConflict, ReviewConflict, StoreError};
 pub use imports::{Batch, Import, Reject, Run, pack};
 pub use jobs::Job;
 use lanes::Lane;
@@ -48,6 +49,9 @@ pub use outbox::{Backlog, Claim, OutboxRow, Told};
 pub use outlook::{Connections, Unfinished, UnitCounts};
 pub use progress::{Progress, UnitStatus};
 pub use records::{Found, Having, UnitBlocks};
+pub use reviews::{
+    Decided, Decision, Held, Logged, Member, OwnQueue, ReviewAsk, ReviewQueue, Reviewed, Reviewer, Standing,
+};
 pub use splits::SplitOutcome;
 use traffic::Traffic;
 pub use workers::WorkerStatus;
