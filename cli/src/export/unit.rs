@@ -137,7 +137,12 @@ pub(super) mod tests {
             RecordResult { failure: "panic".into(), ..result(14, Verdict::Failed) },
         ];
         let results = done.then(|| emend_proto::encode(&results));
-        UnitBlocks { first_seq: 11, records: Some(emend_proto::encode(&records)), results, decisions: Vec::new() }
+        UnitBlocks {
+            first_seq: 11,
+            records: Some(emend_proto::encode(&records)),
+            results,
+            decisions: Vec::new(),
+        }
     }
 
     fn keys(unit: &UnitBlocks, only: &Only) -> Result<String> {

@@ -3,7 +3,8 @@
 use anyhow::{Result, bail};
 use emend_proto::v1::schedule_change::Deadline;
 use emend_proto::v1::{
-    CreateJobRequest, Field, FindingText, GetJobRequest, Job, JobPolicy, Manifest, PackRef, Schedule, ScheduleChange,
+    CreateJobRequest, Field, FindingText, GetJobRequest, Job, JobPolicy, Manifest, PackRef, Schedule,
+    ScheduleChange,
 };
 use tonic::Code;
 

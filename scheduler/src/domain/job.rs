@@ -139,7 +139,11 @@ impl JobSpec {
         let day = Duration::from_secs(24 * 60 * 60);
         check(self.reviews.undo <= day, "policy.reviews.undo", "must be at most a day");
         let known = self.reviews.agree.iter().all(|name| !name.is_empty() && name.len() <= 128);
-        check(known && self.reviews.agree.len() <= 1_000, "policy.reviews.agree", "must be 1,000 names at most");
+        check(
+            known && self.reviews.agree.len() <= 1_000,
+            "policy.reviews.agree",
+            "must be 1,000 names at most",
+        );
         found
     }
 }

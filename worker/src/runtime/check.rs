@@ -134,8 +134,12 @@ mod tests {
     }
 
     fn judge(payload: &'static str, outcomes: Vec<Outcome>) -> Result<Verdict, Failure> {
-        let manifest =
-            Manifest { name: "test".into(), version: "1".into(), key_field: "id".into(), ..Manifest::default() };
+        let manifest = Manifest {
+            name: "test".into(),
+            version: "1".into(),
+            key_field: "id".into(),
+            ..Manifest::default()
+        };
         let record = v1::Record { key: "k".into(), payload: payload.into(), row: 1 };
         let job = JobContext { as_of: String::new() };
         check(&Says(manifest, outcomes), &job, 7, &record).map(|result| result.verdict())
