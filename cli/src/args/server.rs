@@ -97,7 +97,7 @@ pub enum TokenCommand {
 /// `emend token new`.
 #[derive(Debug, Clone, Args)]
 pub struct NewTokenArgs {
-    /// operator, worker, reader, monitor or scaler.
+    /// operator, worker, reader, monitor, scaler, reviewer or lead.
     #[arg(long, value_name = "ROLE", value_parser = role)]
     pub role: Role,
     /// Whom it speaks for: 1 to 64 of the characters a-z 0-9 . _ -

@@ -22,11 +22,16 @@ pub enum Role {
     Monitor,
     /// Asks how many workers are needed.
     Scaler,
+    /// Decides reviews.
+    Reviewer,
+    /// Decides reviews, and those that reviewers cannot decide.
+    Lead,
 }
 
 impl Role {
     /// All roles.
-    pub const ALL: [Self; 5] = [Self::Operator, Self::Worker, Self::Reader, Self::Monitor, Self::Scaler];
+    pub const ALL: [Self; 7] =
+        [Self::Operator, Self::Worker, Self::Reader, Self::Monitor, Self::Scaler, Self::Reviewer, Self::Lead];
 
     /// The word in certificates, token files and docs.
     pub fn as_str(self) -> &'static str {
@@ -36,6 +41,8 @@ impl Role {
             Self::Reader => "reader",
             Self::Monitor => "monitor",
             Self::Scaler => "scaler",
+            Self::Reviewer => "reviewer",
+            Self::Lead => "lead",
         }
     }
 
@@ -105,17 +112,29 @@ pub struct Caller {
     pub name: Option<Arc<str>>,
     /// What it may be.
     pub roles: Roles,
+    /// Findings (`field.reason`) or fields that an account is bound to; empty: it is bound to none.
+    pub skills: Arc<[String]>,
 }
 
 impl Caller {
     /// Who calls a scheduler that asks nobody's name.
     pub fn anybody() -> Self {
-        Self { name: None, roles: Roles::ALL }
+        Self { name: None, roles: Roles::ALL, skills: Arc::default() }
+    }
+
+    /// Who has shown no name, and may be nothing.
+    pub fn nobody() -> Self {
+        Self { name: None, roles: Roles::default(), skills: Arc::default() }
     }
 
     /// A caller of one role.
     pub fn new(name: &str, role: Role) -> Self {
-        Self { name: Some(name.into()), roles: Roles::of(&[role]) }
+        Self::of(name, Roles::of(&[role]))
+    }
+
+    /// A caller of these roles.
+    pub fn of(name: &str, roles: Roles) -> Self {
+        Self { name: Some(name.into()), roles, skills: Arc::default() }
     }
 
     /// Who a certificate with these URIs speaks for: `emend:ROLE/NAME`, several for several roles, all of one name.
@@ -140,7 +159,7 @@ impl Caller {
             found = Some((name, roles.and(role)));
         }
         let (name, roles) = found.ok_or("it holds no URI such as emend:operator/NAME")?;
-        Ok(Self { name: Some(name.into()), roles })
+        Ok(Self::of(name, roles))
     }
 
     /// A worker's id as it is stored and shown: with the caller's name before it, so that no worker can pass for

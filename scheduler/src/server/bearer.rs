@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::domain::caller::{Caller, Role, Roles, is_name};
+use crate::domain::caller::{Caller, Role, is_name};
 
 /// What every token begins with, so that scanners for leaked secrets find it.
 const PREFIX: &str = "emend_";
@@ -58,8 +58,7 @@ fn parse_line(line: &str) -> Option<(blake3::Hash, Caller)> {
     let role = Role::parse(words.next()?)?;
     let name = words.next().filter(|name| is_name(name))?;
     let hash = blake3::Hash::from_hex(words.next()?.strip_prefix(HASH)?).ok()?;
-    let caller = Caller { name: Some(name.into()), roles: Roles::of(&[role]) };
-    words.next().is_none().then_some((hash, caller))
+    words.next().is_none().then_some((hash, Caller::new(name, role)))
 }
 
 /// A new bearer token.

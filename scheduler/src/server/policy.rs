@@ -1,7 +1,7 @@
 //! Who may call what, and how urgent it is: the one table. What does not stand in it nobody may call.
 
 use super::shed::Class::{self, Bulk, Lease, Look, Probe, Settle, Steer, Watch};
-use crate::domain::caller::Role::{Monitor, Operator, Reader, Scaler, Worker};
+use crate::domain::caller::Role::{Lead, Monitor, Operator, Reader, Reviewer, Scaler, Worker};
 use crate::domain::caller::{Role, Roles};
 
 /// Who may call a method.
@@ -38,6 +38,8 @@ const READ: Rule = only(&[Operator, Reader]);
 const WATCH: Rule = only(&[Operator, Reader, Monitor]);
 /// Takes and settles units: sees records, changes verdicts.
 const WORK: Rule = only(&[Worker]);
+/// Takes and answers reviews: sees records, and what stands in them is the answer.
+const REVIEW: Rule = only(&[Operator, Reviewer, Lead]);
 /// Asks for how many workers there is work.
 const SCALE: Rule = only(&[Operator, Monitor, Scaler]);
 
@@ -66,6 +68,18 @@ pub(super) const TABLE: &[(&str, &str, Rule, Class)] = &[
     ("emend.v1.WorkService", "CommitUnits", WORK, Settle),
     ("emend.v1.WorkService", "ReleaseUnits", WORK, Settle),
     ("emend.v1.WorkService", "FailUnits", WORK, Settle),
+    ("emend.v1.ReviewService", "LeaseReviews", REVIEW, Lease),
+    ("emend.v1.ReviewService", "RenewReviews", REVIEW, Settle),
+    ("emend.v1.ReviewService", "SaveDraft", REVIEW, Settle),
+    ("emend.v1.ReviewService", "Decide", REVIEW, Settle),
+    ("emend.v1.ReviewService", "SkipReview", REVIEW, Settle),
+    ("emend.v1.ReviewService", "ReleaseReviews", REVIEW, Settle),
+    ("emend.v1.ReviewService", "UndoDecision", REVIEW, Settle),
+    ("emend.v1.ReviewService", "LeaseCluster", REVIEW, Lease),
+    ("emend.v1.ReviewService", "OpenReview", REVIEW, Look),
+    ("emend.v1.ReviewService", "DecideCluster", REVIEW, Settle),
+    ("emend.v1.ReviewService", "RevealField", REVIEW, Look),
+    ("emend.v1.ReviewService", "ListDecisions", REVIEW, Look),
     ("externalscaler.ExternalScaler", "IsActive", SCALE, Watch),
     ("externalscaler.ExternalScaler", "StreamIsActive", SCALE, Watch),
     ("externalscaler.ExternalScaler", "GetMetricSpec", SCALE, Watch),
@@ -136,9 +150,15 @@ mod tests {
             let reads = ["Get", "List", "Watch", "Export"].iter().any(|word| method.starts_with(word));
             // Which roles may call it, by its name alone.
             let wrong = match service.as_str() {
-                "emend.v1.JobService" if reads => lets(Worker) || lets(Scaler) || !lets(Operator),
-                "emend.v1.JobService" => [Worker, Reader, Monitor, Scaler].into_iter().any(lets),
-                "emend.v1.WorkService" => [Operator, Reader, Monitor, Scaler].into_iter().any(lets),
+                "emend.v1.JobService" if reads => {
+                    [Worker, Scaler, Reviewer, Lead].into_iter().any(lets) || !lets(Operator)
+                }
+                "emend.v1.JobService" => Role::ALL.into_iter().any(|role| lets(role) && role != Operator),
+                "emend.v1.WorkService" => Role::ALL.into_iter().any(|role| lets(role) && role != Worker),
+                "emend.v1.ReviewService" => {
+                    [Worker, Reader, Monitor, Scaler].into_iter().any(lets)
+                        || ![Operator, Reviewer, Lead].into_iter().all(lets)
+                }
                 "grpc.health.v1.Health" => rule != Rule::Open,
                 _ => false,
             };
@@ -167,7 +187,7 @@ mod tests {
     #[test]
     fn a_table_with_a_hole_is_found_out() {
         type Mutant = fn(&str) -> Option<Rule>;
-        let mutants: [Mutant; 6] = [
+        let mutants: [Mutant; 8] = [
             // What stands in no row is everybody's, or anybody's with a role.
             |path| rule(path).or(Some(Rule::Open)),
             |path| rule(path).or(Some(Rule::AnyRole)),
@@ -175,6 +195,8 @@ mod tests {
             |path| rule(path).map(|rule| if rule == STEER { WATCH } else { rule }),
             |path| rule(path).map(|rule| if rule == WORK { Rule::AnyRole } else { rule }),
             |path| rule(path).map(|rule| if rule == READ { WATCH } else { rule }),
+            |path| rule(path).map(|rule| if rule == REVIEW { READ } else { rule }),
+            |path| rule(path).map(|rule| if rule == STEER { REVIEW } else { rule }),
         ];
         for (at, mutant) in mutants.into_iter().enumerate() {
             assert!(!holes(mutant).is_empty(), "mutant {at} passes");
