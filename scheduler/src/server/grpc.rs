@@ -4,6 +4,7 @@ use std::convert::Infallible;
 
 use emend_proto::externalscaler::external_scaler_server::ExternalScalerServer;
 use emend_proto::v1::job_service_server::JobServiceServer;
+use emend_proto::v1::review_service_server::ReviewServiceServer;
 use emend_proto::v1::work_service_server::WorkServiceServer;
 use emend_proto::{DESCRIPTORS, MAX_MESSAGE_BYTES};
 use tonic::body::Body;
@@ -73,6 +74,11 @@ fn routes(app: &App, health: HealthServer<impl Health>) -> Result<Routes, ServeE
         )
         .add_service(
             WorkServiceServer::new(app.clone())
+                .max_decoding_message_size(MAX_MESSAGE_BYTES)
+                .max_encoding_message_size(MAX_MESSAGE_BYTES),
+        )
+        .add_service(
+            ReviewServiceServer::new(app.clone())
                 .max_decoding_message_size(MAX_MESSAGE_BYTES)
                 .max_encoding_message_size(MAX_MESSAGE_BYTES),
         )
