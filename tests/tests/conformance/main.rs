@@ -5,6 +5,7 @@
 
 mod beats;
 mod commits;
+mod decisions;
 mod expiry;
 mod exports;
 mod handbacks;
@@ -21,6 +22,7 @@ mod records;
 mod refusals;
 mod rejects;
 mod retention;
+mod reviews;
 mod schedules;
 mod splits;
 
