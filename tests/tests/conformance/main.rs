@@ -17,6 +17,7 @@ mod outbox;
 mod outlook;
 mod plans;
 mod progress;
+mod quality;
 mod races;
 mod records;
 mod refusals;
