@@ -46,6 +46,9 @@ enum Part {
         /// The scheduler.
         #[arg(long)]
         scheduler: String,
+        /// Units to have in work at once. One thread works on them, one after another.
+        #[arg(long, default_value_t = 1)]
+        slots: usize,
     },
 }
 
@@ -56,7 +59,7 @@ async fn main() -> ExitCode {
         Part::Scheduler { store, listen, mutant, lease_ttl } => {
             schedule(Config { store, listen, lease_ttl, ..Config::default() }, &mutant).await
         }
-        Part::Worker { scheduler } => poison::work(scheduler).await,
+        Part::Worker { scheduler, slots } => poison::work(scheduler, slots).await,
     };
     match ended {
         Ok(()) => ExitCode::SUCCESS,
