@@ -17,7 +17,6 @@ use tonic::codegen::http::{Request, Response};
 use tonic::codegen::{BoxFuture, Bytes, Service};
 use tower::Layer;
 
-use super::policy;
 use crate::meters::SHED;
 use crate::service::status;
 use crate::store::Store;
@@ -143,8 +142,8 @@ where
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        // The gate let nothing through that stands in no row.
-        let class = policy::class(request.uri().path()).unwrap_or(Class::Bulk);
+        // The gate has put it there.
+        let class = request.extensions().get().copied().unwrap_or(Class::Bulk);
         match self.shed.admit(class) {
             Ok(place) => {
                 let answer = self.inner.call(request);
