@@ -40,6 +40,9 @@ enum Part {
         /// How long a lease lasts, in seconds.
         #[arg(long, env = "EMEND__SCHEDULER__LEASE_TTL", default_value_t = 60.0)]
         lease_ttl: f64,
+        /// Connections to PostgreSQL.
+        #[arg(long, env = "EMEND__SCHEDULER__CONNECTIONS", default_value_t = 10)]
+        connections: u32,
     },
     /// A worker whose validator does what the records say.
     Worker {
@@ -56,8 +59,8 @@ enum Part {
 async fn main() -> ExitCode {
     let ended = match Part::parse() {
         Part::Writer { store, notes, synchronous } => writer::write(&store, &notes, synchronous).await,
-        Part::Scheduler { store, listen, mutant, lease_ttl } => {
-            schedule(Config { store, listen, lease_ttl, ..Config::default() }, &mutant).await
+        Part::Scheduler { store, listen, mutant, lease_ttl, connections } => {
+            schedule(Config { store, listen, lease_ttl, connections, ..Config::default() }, &mutant).await
         }
         Part::Worker { scheduler, slots } => poison::work(scheduler, slots).await,
     };
