@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use emend_proto::v1::job_service_client::JobServiceClient;
-use emend_proto::v1::{GetJobRequest, Job, PauseJobRequest};
+use emend_proto::v1::{GetJobRequest, Job, ListRecordsRequest, PauseJobRequest};
 use emend_scheduler::store::Mutant;
 use emend_tests::database::Backend;
 use emend_tests::mutants::fails_on;
@@ -24,6 +24,7 @@ use super::support::{LIMIT, make_job};
 
 super::on_both_backends!(
     what_nobody_waits_for_is_not_begun,
+    whoever_waits_no_more_leaves_the_queue,
     a_scheduler_that_forgets_deadlines_is_noticed,
     a_scheduler_that_works_for_nobody_is_noticed,
 );
@@ -114,6 +115,38 @@ async fn what_nobody_waits_for_is_not_begun(backend: Backend) {
     let late = scheduler.database.int(&format!("{paused}'late'")).await;
     assert_eq!(late, 0, "what nobody waited for was done");
     scheduler.database.close().await;
+}
+
+/// The queue's length is what calls are refused by, so those who have gone must not be in it.
+async fn whoever_waits_no_more_leaves_the_queue(backend: Backend) {
+    let scheduler = Scheduler::start_with(backend, |config| config.connections = 2).await;
+    make_job(&scheduler.channel(), "held", 2).await;
+    let caller = Caller::of(scheduler.address).await;
+    let hold = scheduler.database.hold().await;
+    let mut first = JoinSet::new();
+    for _ in 0..2 {
+        first.spawn(caller.pause("held", LIMIT));
+    }
+    // As many as may wait before lists of records are refused.
+    let mut gone = JoinSet::new();
+    for _ in 0..32 {
+        gone.spawn(caller.pause("held", SHORT));
+    }
+    for late in gone.join_all().await {
+        is_late(&late.unwrap_err());
+    }
+    let list = ListRecordsRequest { job: "held".into(), ..ListRecordsRequest::default() };
+    let listed = caller.jobs.clone().list_records(within(SHORT, list)).await;
+    // SQLite reads beside whoever writes, PostgreSQL's connections are all taken.
+    match backend {
+        Backend::Sqlite => drop(listed.unwrap()),
+        Backend::Postgres => is_late(&listed.unwrap_err()),
+    }
+    hold.let_go().await;
+    for paused in first.join_all().await {
+        paused.unwrap();
+    }
+    scheduler.stop().await;
 }
 
 async fn a_scheduler_that_forgets_deadlines_is_noticed(backend: Backend) {
