@@ -13,6 +13,7 @@ pub mod mask;
 pub mod outlook;
 pub mod results;
 pub mod review;
+pub mod same_job;
 pub mod schedule;
 pub mod time;
 pub mod unit;
