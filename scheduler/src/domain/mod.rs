@@ -11,6 +11,7 @@ pub mod key;
 pub mod lease;
 pub mod mask;
 pub mod outlook;
+pub mod quality;
 pub mod results;
 pub mod review;
 pub mod same_job;
