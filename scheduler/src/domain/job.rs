@@ -94,7 +94,7 @@ pub struct JobSpec {
     pub pack: String,
     /// The rule pack's version.
     pub pack_version: String,
-    /// The rule pack's manifest, as the protobuf bytes that came; nothing here looks into it.
+    /// The rule pack's manifest, as the protobuf bytes that came.
     pub manifest: Vec<u8>,
     /// The day of the data, `YYYY-MM-DD`, or empty.
     pub as_of: String,

@@ -14,6 +14,7 @@ pub mod outlook;
 pub mod quality;
 pub mod results;
 pub mod review;
+pub mod same_job;
 pub mod schedule;
 pub mod time;
 pub mod unit;

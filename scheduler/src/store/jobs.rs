@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::db::{Row, Sql, Tx, params};
 use super::{JobConflict, Lane, Outbox, Store, StoreError};
 use crate::domain::job::{JobPolicy, JobRef, JobSpec, JobState, ReviewPolicy};
+use crate::domain::same_job::difference;
 use crate::domain::schedule::{Schedule, ScheduleChange};
 use crate::domain::time::Timestamp;
 
@@ -316,18 +317,6 @@ async fn create(
         Some(field) => Err(StoreError::JobDiffers(field)),
         None => Ok((job, created)),
     }
-}
-
-fn difference(there: &JobSpec, asked: &JobSpec) -> Option<&'static str> {
-    let same = [
-        (there.pack == asked.pack, "pack.name"),
-        (there.pack_version == asked.pack_version, "pack.version"),
-        (there.as_of == asked.as_of, "as_of"),
-        (there.policy == asked.policy, "policy"),
-        (there.reviews == asked.reviews, "policy.reviews"),
-        (there.manifest == asked.manifest, "manifest"),
-    ];
-    same.into_iter().find_map(|(same, field)| (!same).then_some(field))
 }
 
 pub(super) async fn find(tx: &mut Tx, job: &JobRef) -> Result<Job, StoreError> {

@@ -101,6 +101,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Damaged`] when a unit's results cannot be read.
     pub async fn open_missing_reviews(&self) -> Result<bool, StoreError> {
+        let outbox = self.outbox;
         self.write(Lane::Idle, move |tx| {
             Box::pin(async move {
                 let mut units = Vec::new();
@@ -113,7 +114,8 @@ impl Store {
                 }
                 let ids: Vec<_> = units.iter().map(|(unit_id, _)| *unit_id).collect();
                 insert(tx, units).await?;
-                tx.execute_exactly(ids.len(), REVIEWED, params![ids]).await?;
+                tx.execute_exactly(ids.len(), REVIEWED, params![ids.clone()]).await?;
+                outbox.reviewed(tx, ids).await?;
                 Ok(true)
             })
         })
