@@ -5,6 +5,7 @@
 
 mod beats;
 mod commits;
+mod decisions;
 mod expiry;
 mod exports;
 mod handbacks;
@@ -16,11 +17,13 @@ mod outbox;
 mod outlook;
 mod plans;
 mod progress;
+mod quality;
 mod races;
 mod records;
 mod refusals;
 mod rejects;
 mod retention;
+mod reviews;
 mod schedules;
 mod splits;
 
