@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{Report, Verdicts};
+use super::{Decisions, Report, Verdicts};
 use crate::term::{Table, grouped, right, seconds, share};
 
 impl Report {
@@ -31,6 +31,7 @@ impl Report {
         let took = seconds(Duration::try_from_secs_f64(self.seconds).unwrap_or_default());
         text += &format!("{took}, {} records a second\n", grouped(self.records_per_second as u64));
         text += &self.ahead();
+        text += &self.people();
         text += &format!("{}\n", self.classes());
         if !self.rules.is_empty() {
             text += &format!("{}\n", counts("changes by rule", &self.rules));
@@ -59,6 +60,16 @@ impl Report {
         let left = self.seconds_left.and_then(|left| Duration::try_from_secs_f64(left).ok());
         let left = left.map(|left| format!("about {} left, ", seconds(left))).unwrap_or_default();
         format!("{left}{workers}, {} wanted\n", grouped(self.workers_wanted))
+    }
+
+    /// What people have to do and did; empty when nothing is for them.
+    fn people(&self) -> String {
+        let Decisions { open, decided, rejected } = self.decisions;
+        if open + decided == 0 {
+            return String::new();
+        }
+        let [open, decided, rejected] = [open, decided, rejected].map(grouped);
+        format!("people: {open} open, {decided} decided, {rejected} of them rejected\n")
     }
 
     fn deadline(&self) -> String {
