@@ -22,6 +22,14 @@ pub struct ReviewArgs {
     /// what rejects a record. Default: what the rule pack says.
     #[arg(long, value_name = "CODE", value_delimiter = ',')]
     pub agree: Vec<String>,
+    /// The share of corrected records that people look into without being told, 0 to 0.05. It tells how often each rule is
+    /// wrong. Default: 0.
+    #[arg(long, value_name = "SHARE", value_parser = parse_share)]
+    pub sample: Option<f64>,
+    /// A rule that the sample shows to be wrong more often, beyond doubt, is paused: what it would change goes to people.
+    /// Default: 0.02.
+    #[arg(long, value_name = "SHARE", value_parser = parse_share)]
+    pub error_limit: Option<f64>,
 }
 
 impl ReviewArgs {
@@ -29,7 +37,12 @@ impl ReviewArgs {
     pub fn policy(&self) -> ReviewPolicy {
         let undo =
             self.undo.map(|undo| prost_types::Duration { seconds: undo.as_secs().cast_signed(), nanos: 0 });
-        ReviewPolicy { undo, agree: self.agree.clone() }
+        ReviewPolicy {
+            undo,
+            agree: self.agree.clone(),
+            sample: self.sample.unwrap_or_default(),
+            error_limit: self.error_limit.unwrap_or_default(),
+        }
     }
 }
 

@@ -25,6 +25,9 @@ use house::House;
 /// The day of the synthetic data.
 const AS_OF: &str = "2021-09-20";
 
+/// Of what rules corrected, people look into this share.
+const SAMPLE: f64 = 0.01;
+
 /// What to show.
 #[derive(Debug, Clone)]
 pub struct Order {
@@ -110,6 +113,7 @@ async fn show(
 fn import_order(order: &Order, made: &Generated) -> import::Order {
     // Nobody changes their mind, so nothing has to wait for it.
     let undo = order.reviewers.map(|_| prost_types::Duration::default());
+    let sample = if order.reviewers.is_some() { SAMPLE } else { 0.0 };
     import::Order {
         file: made.file.clone(),
         format: Format::Csv,
@@ -120,7 +124,7 @@ fn import_order(order: &Order, made: &Generated) -> import::Order {
             as_of: Some(AS_OF.to_owned()),
             unit_records: None,
             schedule: ScheduleChange::default(),
-            reviews: ReviewPolicy { undo, agree: Vec::new() },
+            reviews: ReviewPolicy { undo, sample, ..ReviewPolicy::default() },
         },
         keep_open: false,
         rejects: None,

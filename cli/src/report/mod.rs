@@ -4,7 +4,7 @@ mod text;
 
 use std::collections::BTreeMap;
 
-use emend_proto::v1::{Job, JobState, Progress};
+use emend_proto::v1::{Job, JobState, Progress, RuleQuality};
 use serde::Serialize;
 
 /// A job in numbers.
@@ -51,6 +51,8 @@ pub struct Report {
     pub rules: BTreeMap<String, u64>,
     /// Findings by code.
     pub findings: BTreeMap<String, u64>,
+    /// What people said of the changes that were sampled, by rule; empty without a sample.
+    pub sampled: BTreeMap<String, Sampled>,
     /// From the job's creation to its last unit done, or to now.
     pub seconds: f64,
     /// Records decided in one of them.
@@ -93,6 +95,21 @@ pub struct Decisions {
     pub decided: u64,
     /// Of those, marked as not to be used.
     pub rejected: u64,
+}
+
+/// How often a rule is wrong, as far as a sample tells.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub struct Sampled {
+    /// Changes that people looked into.
+    pub changes: u64,
+    /// Of those, the ones that they did not let stand.
+    pub wrong: u64,
+    /// The lower end of the 95 % interval of the share of wrong ones.
+    pub low: f64,
+    /// And the upper.
+    pub high: f64,
+    /// What the rule would change goes to people.
+    pub paused: bool,
 }
 
 /// Units by state.
@@ -174,6 +191,7 @@ impl Report {
                 done: progress.units_done,
                 set_aside: progress.units_set_aside,
             },
+            sampled: progress.rule_quality.into_iter().map(sampled).collect(),
             rules: progress.rules.into_iter().collect(),
             findings: progress.findings.into_iter().collect(),
             seconds: progress.elapsed.as_ref().map_or(0.0, in_seconds),
@@ -212,6 +230,11 @@ fn verdicts(progress: &Progress) -> Verdicts {
         routed: progress.routed,
         failed: progress.failed,
     }
+}
+
+fn sampled(quality: RuleQuality) -> (String, Sampled) {
+    let RuleQuality { rule, sampled: changes, wrong, low, high, paused } = quality;
+    (rule, Sampled { changes, wrong, low, high, paused })
 }
 
 fn import_report(import: &emend_proto::v1::Import) -> ImportReport {

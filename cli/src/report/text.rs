@@ -39,6 +39,9 @@ impl Report {
         if !self.findings.is_empty() {
             text += &format!("{}\n", counts("findings by code", &self.findings));
         }
+        if !self.sampled.is_empty() {
+            text += &format!("{}\n", self.samples());
+        }
         if self.blocks_gone {
             text += "its records are deleted; only these counts are kept\n";
         } else if let Some(left) = self.blocks_go_in_seconds {
@@ -70,6 +73,21 @@ impl Report {
         }
         let [open, decided, rejected] = [open, decided, rejected].map(grouped);
         format!("people: {open} open, {decided} decided, {rejected} of them rejected\n")
+    }
+
+    /// What people said of the sampled changes.
+    fn samples(&self) -> Table {
+        let mut table = Table::new(["sampled changes by rule", "", "wrong", "share of wrong ones", ""]);
+        for (rule, sampled) in &self.sampled {
+            table.row([
+                rule.as_str().into(),
+                right(grouped(sampled.changes)),
+                right(grouped(sampled.wrong)),
+                right(format!("{:.2} % to {:.2} %", 100.0 * sampled.low, 100.0 * sampled.high)),
+                if sampled.paused { "paused" } else { "" }.into(),
+            ]);
+        }
+        table
     }
 
     fn deadline(&self) -> String {
