@@ -22,6 +22,8 @@ use crate::import::{self, Wanted};
 use crate::input::Format;
 use house::House;
 
+/// The share of the corrections that people look into.
+const SAMPLE: f64 = 0.01;
 /// The day of the synthetic data.
 const AS_OF: &str = "2021-09-20";
 
@@ -110,6 +112,7 @@ async fn show(
 fn import_order(order: &Order, made: &Generated) -> import::Order {
     // Nobody changes their mind, so nothing has to wait for it.
     let undo = order.reviewers.map(|_| prost_types::Duration::default());
+    let sample = if order.reviewers.is_some() { SAMPLE } else { 0.0 };
     import::Order {
         file: made.file.clone(),
         format: Format::Csv,
@@ -120,7 +123,7 @@ fn import_order(order: &Order, made: &Generated) -> import::Order {
             as_of: Some(AS_OF.to_owned()),
             unit_records: None,
             schedule: ScheduleChange::default(),
-            reviews: ReviewPolicy { undo, agree: Vec::new() },
+            reviews: ReviewPolicy { undo, sample, ..ReviewPolicy::default() },
         },
         keep_open: false,
         rejects: None,

@@ -4,7 +4,7 @@ mod text;
 
 use std::collections::BTreeMap;
 
-use emend_proto::v1::{Job, JobState, Progress};
+use emend_proto::v1::{Job, JobState, Progress, RuleQuality};
 use serde::Serialize;
 
 /// A job in numbers.
@@ -51,6 +51,9 @@ pub struct Report {
     pub rules: BTreeMap<String, u64>,
     /// Findings by code.
     pub findings: BTreeMap<String, u64>,
+    /// How often rules are wrong, as far as people have looked into a sample of their changes.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub rule_quality: Vec<RuleReport>,
     /// From the job's creation to its last unit done, or to now.
     pub seconds: f64,
     /// Records decided in one of them.
@@ -69,6 +72,28 @@ pub struct Report {
     pub blocks_gone: bool,
     /// Its imports.
     pub imports: Vec<ImportReport>,
+}
+
+/// How often a rule is wrong.
+#[derive(Debug, Clone, Serialize)]
+pub struct RuleReport {
+    /// The rule.
+    pub rule: String,
+    /// Changes of it that people have decided on.
+    pub sampled: u64,
+    /// Of those, changes that they did not let stand.
+    pub wrong: u64,
+    /// The 95 % interval of the share of wrong ones.
+    pub interval: [f64; 2],
+    /// Whether its changes go to people.
+    pub paused: bool,
+}
+
+impl From<RuleQuality> for RuleReport {
+    fn from(quality: RuleQuality) -> Self {
+        let RuleQuality { rule, sampled, wrong, low, high, paused } = quality;
+        Self { rule, sampled, wrong, interval: [low, high], paused }
+    }
 }
 
 /// Records by verdict.
@@ -176,6 +201,7 @@ impl Report {
             },
             rules: progress.rules.into_iter().collect(),
             findings: progress.findings.into_iter().collect(),
+            rule_quality: progress.rule_quality.into_iter().map(RuleReport::from).collect(),
             seconds: progress.elapsed.as_ref().map_or(0.0, in_seconds),
             records_per_second: progress.records_per_second,
             seconds_left: progress.left.as_ref().map(in_seconds),

@@ -36,6 +36,9 @@ impl Report {
         if !self.rules.is_empty() {
             text += &format!("{}\n", counts("changes by rule", &self.rules));
         }
+        if !self.rule_quality.is_empty() {
+            text += &format!("{}\n", self.quality());
+        }
         if !self.findings.is_empty() {
             text += &format!("{}\n", counts("findings by code", &self.findings));
         }
@@ -45,6 +48,24 @@ impl Report {
             text += &format!("its records will be deleted in {:.1} days\n", left / 86_400.0);
         }
         text
+    }
+
+    /// How often rules are wrong, the worst first.
+    fn quality(&self) -> Table {
+        let mut table = Table::new(["wrong changes, by rule", "looked into", "wrong", "95 % interval", ""]);
+        let mut rules: Vec<_> = self.rule_quality.iter().collect();
+        rules.sort_by(|a, b| b.interval[0].total_cmp(&a.interval[0]).then_with(|| a.rule.cmp(&b.rule)));
+        for quality in rules {
+            let [low, high] = quality.interval.map(|share| 100.0 * share);
+            table.row([
+                quality.rule.as_str().into(),
+                right(grouped(quality.sampled)),
+                right(grouped(quality.wrong)),
+                right(format!("{low:.2} to {high:.2} %")),
+                (if quality.paused { "paused" } else { "" }).into(),
+            ]);
+        }
+        table
     }
 
     /// What is still to do; empty when nothing is.

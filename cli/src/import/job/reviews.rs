@@ -41,6 +41,14 @@ pub(super) fn check_same(job: &Job, wanted: &ReviewPolicy) -> Result<()> {
     if !agree.is_empty() && agree != there.agree {
         bail!("job `{name}` is there and two must agree on {}; leave --agree out", there.agree.join(", "));
     }
+    for (flag, wanted, there) in
+        [("--sample", wanted.sample, there.sample), ("--error-limit", wanted.error_limit, there.error_limit)]
+    {
+        // They are kept in millionths.
+        if wanted != 0.0 && (wanted - there).abs() > 1e-6 {
+            bail!("job `{name}` is there with {flag} {there}, not {wanted}; leave {flag} out");
+        }
+    }
     Ok(())
 }
 
@@ -55,6 +63,7 @@ mod tests {
         ReviewPolicy {
             undo: undo.map(|seconds| prost_types::Duration { seconds, nanos: 0 }),
             agree: agree.iter().map(|&name| name.into()).collect(),
+            ..ReviewPolicy::default()
         }
     }
 
@@ -78,6 +87,8 @@ mod tests {
         for same in [wanted(None, &[]), wanted(Some(300), &["b", "a", "a"])] {
             check_same(&job, &same).unwrap();
         }
+        let sampled = check_same(&job, &ReviewPolicy { sample: 0.01, ..wanted(None, &[]) }).unwrap_err();
+        assert!(sampled.to_string().contains("leave --sample out"), "{sampled}");
         for (other, flag) in [(wanted(Some(0), &[]), "--undo"), (wanted(None, &["a"]), "--agree")] {
             let said = check_same(&job, &other).unwrap_err().to_string();
             assert!(said.contains(flag) && said.contains("`x`"), "{said}");
