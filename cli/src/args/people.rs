@@ -22,13 +22,13 @@ pub struct ReviewArgs {
     /// what rejects a record. Default: what the rule pack says.
     #[arg(long, value_name = "CODE", value_delimiter = ',')]
     pub agree: Vec<String>,
-    /// The share of corrected records that people look into without being told, 0 to 0.05. It tells how often each rule is
-    /// wrong. Default: 0.
-    #[arg(long, value_name = "SHARE", value_parser = parse_share)]
+    /// The share of corrected records that people look into, without being told that a rule was at work: 0 to 0.05, such as
+    /// 0.01. It tells how often each rule is wrong. Default: 0.
+    #[arg(long, value_name = "SHARE", value_parser = parse_sample)]
     pub sample: Option<f64>,
-    /// A rule that the sample shows to be wrong more often, beyond doubt, is paused: what it would change goes to people.
+    /// A rule whose changes are wrong more often than this, beyond doubt, is paused, and what it would change goes to people.
     /// Default: 0.02.
-    #[arg(long, value_name = "SHARE", value_parser = parse_share)]
+    #[arg(long, value_name = "SHARE", value_parser = parse_limit)]
     pub error_limit: Option<f64>,
 }
 
@@ -88,6 +88,17 @@ fn parse_undo(text: &str) -> Result<Duration, String> {
     if undo > day { Err("give at most a day".to_owned()) } else { Ok(undo) }
 }
 
+fn parse_sample(text: &str) -> Result<f64, String> {
+    let share = parse_share(text)?;
+    if share <= 0.05 { Ok(share) } else { Err("give a share of 0 to 0.05".to_owned()) }
+}
+
+/// The wire's 0 is the default, so none at all is not to be had.
+fn parse_limit(text: &str) -> Result<f64, String> {
+    let share = parse_share(text)?;
+    if share > 0.0 { Ok(share) } else { Err("give a share above 0, such as 0.02".to_owned()) }
+}
+
 fn parse_share(text: &str) -> Result<f64, String> {
     let share: f64 = text.parse().map_err(|_| "write it like 0.02".to_owned())?;
     if (0.0..=1.0).contains(&share) { Ok(share) } else { Err("give a share of 0 to 1".to_owned()) }
@@ -107,6 +118,8 @@ mod tests {
         assert_eq!(parse_undo("0"), Ok(Duration::ZERO));
         assert!(parse_undo("1d").is_ok() && parse_undo("25h").is_err());
         assert_eq!((parse_share("0.02"), parse_seconds("0.5")), (Ok(0.02), Ok(0.5)));
+        assert!(parse_sample("0.05").is_ok() && parse_sample("0.06").is_err());
+        assert!(parse_limit("0.001").is_ok() && parse_limit("0").is_err());
         for wrong in ["-0.1", "1.1", "NaN", "x"] {
             assert!(parse_share(wrong).is_err(), "{wrong}");
         }

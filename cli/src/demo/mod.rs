@@ -22,11 +22,10 @@ use crate::import::{self, Wanted};
 use crate::input::Format;
 use house::House;
 
+/// The share of the corrections that people look into.
+const SAMPLE: f64 = 0.01;
 /// The day of the synthetic data.
 const AS_OF: &str = "2021-09-20";
-
-/// Of what rules corrected, people look into this share.
-const SAMPLE: f64 = 0.01;
 
 /// What to show.
 #[derive(Debug, Clone)]

@@ -51,8 +51,9 @@ pub struct Report {
     pub rules: BTreeMap<String, u64>,
     /// Findings by code.
     pub findings: BTreeMap<String, u64>,
-    /// What people said of the changes that were sampled, by rule; empty without a sample.
-    pub sampled: BTreeMap<String, Sampled>,
+    /// How often rules are wrong, as far as people have looked into a sample of their changes.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub rule_quality: Vec<RuleReport>,
     /// From the job's creation to its last unit done, or to now.
     pub seconds: f64,
     /// Records decided in one of them.
@@ -71,6 +72,28 @@ pub struct Report {
     pub blocks_gone: bool,
     /// Its imports.
     pub imports: Vec<ImportReport>,
+}
+
+/// How often a rule is wrong.
+#[derive(Debug, Clone, Serialize)]
+pub struct RuleReport {
+    /// The rule.
+    pub rule: String,
+    /// Changes of it that people have decided on.
+    pub sampled: u64,
+    /// Of those, changes that they did not let stand.
+    pub wrong: u64,
+    /// The 95 % interval of the share of wrong ones.
+    pub interval: [f64; 2],
+    /// Whether its changes go to people.
+    pub paused: bool,
+}
+
+impl From<RuleQuality> for RuleReport {
+    fn from(quality: RuleQuality) -> Self {
+        let RuleQuality { rule, sampled, wrong, low, high, paused } = quality;
+        Self { rule, sampled, wrong, interval: [low, high], paused }
+    }
 }
 
 /// Records by verdict.
@@ -95,21 +118,6 @@ pub struct Decisions {
     pub decided: u64,
     /// Of those, marked as not to be used.
     pub rejected: u64,
-}
-
-/// How often a rule is wrong, as far as a sample tells.
-#[derive(Debug, Clone, Copy, Default, Serialize)]
-pub struct Sampled {
-    /// Changes that people looked into.
-    pub changes: u64,
-    /// Of those, the ones that they did not let stand.
-    pub wrong: u64,
-    /// The lower end of the 95 % interval of the share of wrong ones.
-    pub low: f64,
-    /// And the upper.
-    pub high: f64,
-    /// What the rule would change goes to people.
-    pub paused: bool,
 }
 
 /// Units by state.
@@ -191,9 +199,9 @@ impl Report {
                 done: progress.units_done,
                 set_aside: progress.units_set_aside,
             },
-            sampled: progress.rule_quality.into_iter().map(sampled).collect(),
             rules: progress.rules.into_iter().collect(),
             findings: progress.findings.into_iter().collect(),
+            rule_quality: progress.rule_quality.into_iter().map(RuleReport::from).collect(),
             seconds: progress.elapsed.as_ref().map_or(0.0, in_seconds),
             records_per_second: progress.records_per_second,
             seconds_left: progress.left.as_ref().map(in_seconds),
@@ -230,11 +238,6 @@ fn verdicts(progress: &Progress) -> Verdicts {
         routed: progress.routed,
         failed: progress.failed,
     }
-}
-
-fn sampled(quality: RuleQuality) -> (String, Sampled) {
-    let RuleQuality { rule, sampled: changes, wrong, low, high, paused } = quality;
-    (rule, Sampled { changes, wrong, low, high, paused })
 }
 
 fn import_report(import: &emend_proto::v1::Import) -> ImportReport {

@@ -1,4 +1,4 @@
-use emend_proto::v1::{Import, RuleQuality, Schedule};
+use emend_proto::v1::{Import, Schedule};
 
 use super::*;
 
@@ -73,28 +73,6 @@ fn what_people_did_is_told_where_there_is_something_for_them() {
     let progress = job.progress.as_mut().unwrap();
     (progress.reviews_open, progress.reviews_decided) = (0, 0);
     assert!(!Report::of(&job).text().contains("people:"));
-}
-
-#[test]
-fn a_sample_tells_how_far_each_rule_can_be_trusted() {
-    let mut job = job();
-    assert!(!Report::of(&job).text().contains("sampled"));
-    let quality = RuleQuality {
-        rule: "ward.name".into(),
-        sampled: 1_200,
-        wrong: 60,
-        low: 0.039,
-        high: 0.064,
-        paused: true,
-    };
-    job.progress.as_mut().unwrap().rule_quality = vec![quality];
-    let report = Report::of(&job);
-    let text = report.text();
-    for part in ["ward.name", "1,200", "60", "3.90 % to 6.40 %", "paused"] {
-        assert!(text.contains(part), "{part} in {text}");
-    }
-    let json = serde_json::to_value(&report).unwrap();
-    assert_eq!(json["sampled"]["ward.name"]["wrong"], 60);
 }
 
 #[test]

@@ -36,11 +36,11 @@ impl Report {
         if !self.rules.is_empty() {
             text += &format!("{}\n", counts("changes by rule", &self.rules));
         }
+        if !self.rule_quality.is_empty() {
+            text += &format!("{}\n", self.quality());
+        }
         if !self.findings.is_empty() {
             text += &format!("{}\n", counts("findings by code", &self.findings));
-        }
-        if !self.sampled.is_empty() {
-            text += &format!("{}\n", self.samples());
         }
         if self.blocks_gone {
             text += "its records are deleted; only these counts are kept\n";
@@ -48,6 +48,24 @@ impl Report {
             text += &format!("its records will be deleted in {:.1} days\n", left / 86_400.0);
         }
         text
+    }
+
+    /// How often rules are wrong, the worst first.
+    fn quality(&self) -> Table {
+        let mut table = Table::new(["wrong changes, by rule", "looked into", "wrong", "95 % interval", ""]);
+        let mut rules: Vec<_> = self.rule_quality.iter().collect();
+        rules.sort_by(|a, b| b.interval[0].total_cmp(&a.interval[0]).then_with(|| a.rule.cmp(&b.rule)));
+        for quality in rules {
+            let [low, high] = quality.interval.map(|share| 100.0 * share);
+            table.row([
+                quality.rule.as_str().into(),
+                right(grouped(quality.sampled)),
+                right(grouped(quality.wrong)),
+                right(format!("{low:.2} to {high:.2} %")),
+                (if quality.paused { "paused" } else { "" }).into(),
+            ]);
+        }
+        table
     }
 
     /// What is still to do; empty when nothing is.
@@ -73,21 +91,6 @@ impl Report {
         }
         let [open, decided, rejected] = [open, decided, rejected].map(grouped);
         format!("people: {open} open, {decided} decided, {rejected} of them rejected\n")
-    }
-
-    /// What people said of the sampled changes.
-    fn samples(&self) -> Table {
-        let mut table = Table::new(["sampled changes by rule", "", "wrong", "share of wrong ones", ""]);
-        for (rule, sampled) in &self.sampled {
-            table.row([
-                rule.as_str().into(),
-                right(grouped(sampled.changes)),
-                right(grouped(sampled.wrong)),
-                right(format!("{:.2} % to {:.2} %", 100.0 * sampled.low, 100.0 * sampled.high)),
-                if sampled.paused { "paused" } else { "" }.into(),
-            ]);
-        }
-        table
     }
 
     fn deadline(&self) -> String {

@@ -35,19 +35,19 @@ pub(super) fn check_same(job: &Job, wanted: &ReviewPolicy) -> Result<()> {
             undo.seconds
         );
     }
-    for (flag, wanted, there) in
-        [("--sample", wanted.sample, there.sample), ("--error-limit", wanted.error_limit, there.error_limit)]
-    {
-        // The scheduler keeps millionths.
-        if wanted != 0.0 && (wanted - there).abs() > 1e-6 {
-            bail!("job `{name}` is there with {flag} {there}, not {wanted}; leave {flag} out");
-        }
-    }
     let mut agree = wanted.agree.clone();
     agree.sort();
     agree.dedup();
     if !agree.is_empty() && agree != there.agree {
         bail!("job `{name}` is there and two must agree on {}; leave --agree out", there.agree.join(", "));
+    }
+    for (flag, wanted, there) in
+        [("--sample", wanted.sample, there.sample), ("--error-limit", wanted.error_limit, there.error_limit)]
+    {
+        // They are kept in millionths.
+        if wanted != 0.0 && (wanted - there).abs() > 1e-6 {
+            bail!("job `{name}` is there with {flag} {there}, not {wanted}; leave {flag} out");
+        }
     }
     Ok(())
 }
@@ -69,36 +69,27 @@ mod tests {
 
     #[test]
     fn names_are_fields_or_findings() {
-        let field = Field {
-            name: "phone".into(),
-            label_vi: String::new(),
-            label_en: String::new(),
-            aliases: Vec::new(),
-            sensitive: false,
-            related: Vec::new(),
-        };
+        let field = Field { name: "phone".into(), ..Field::default() };
         let mut manifest = Manifest { fields: vec![field], ..Manifest::default() };
         check_names(&wanted(None, &["phone", "phone.invalid"]), &manifest).unwrap();
         let said = check_names(&wanted(None, &["phone", "fone.invalid"]), &manifest).unwrap_err();
         assert!(said.is::<Usage>() && said.to_string().contains("--agree fone.invalid"), "{said}");
-        let (text_vi, text_en) = (String::new(), String::new());
-        manifest.findings = vec![FindingText { code: "phone.invalid".into(), text_vi, text_en, agree: true }];
+        manifest.findings = vec![FindingText { code: "phone.invalid".into(), ..FindingText::default() }];
         check_names(&wanted(None, &["phone", "phone.invalid"]), &manifest).unwrap();
         check_names(&wanted(None, &["phone.unknown"]), &manifest).unwrap_err();
     }
 
     #[test]
     fn a_job_that_is_there_has_the_policy_that_is_meant() {
-        let sample = |sample| ReviewPolicy { sample, ..ReviewPolicy::default() };
-        let reviews = Some(ReviewPolicy { sample: 0.01, ..wanted(Some(300), &["a", "b"]) });
+        let reviews = Some(wanted(Some(300), &["a", "b"]));
         let policy = Some(JobPolicy { reviews, ..JobPolicy::default() });
         let job = Job { name: "x".into(), policy, ..Job::default() };
-        for same in [wanted(None, &[]), wanted(Some(300), &["b", "a", "a"]), sample(0.01)] {
+        for same in [wanted(None, &[]), wanted(Some(300), &["b", "a", "a"])] {
             check_same(&job, &same).unwrap();
         }
-        for (other, flag) in
-            [(wanted(Some(0), &[]), "--undo"), (wanted(None, &["a"]), "--agree"), (sample(0.02), "--sample")]
-        {
+        let sampled = check_same(&job, &ReviewPolicy { sample: 0.01, ..wanted(None, &[]) }).unwrap_err();
+        assert!(sampled.to_string().contains("leave --sample out"), "{sampled}");
+        for (other, flag) in [(wanted(Some(0), &[]), "--undo"), (wanted(None, &["a"]), "--agree")] {
             let said = check_same(&job, &other).unwrap_err().to_string();
             assert!(said.contains(flag) && said.contains("`x`"), "{said}");
         }
