@@ -1,6 +1,7 @@
 //! The command line.
 
 mod client;
+mod people;
 mod server;
 
 use std::path::PathBuf;
@@ -8,6 +9,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 pub use client::*;
+pub use people::*;
 pub use server::*;
 
 use crate::settings::LogFormat;
@@ -90,6 +92,8 @@ pub enum Command {
     Delete(DeleteArgs),
     /// Make units that were set aside ready again.
     Retry(RetryArgs),
+    /// Decide a job's reviews as people would, by the truth of synthetic records.
+    SimulateShift(SimulateShiftArgs),
     /// Tell Kubernetes which worker pods to take first when it scales in.
     PodCost(PodCostArgs),
 }

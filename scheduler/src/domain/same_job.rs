@@ -27,7 +27,7 @@ pub fn difference(there: &JobSpec, asked: &JobSpec) -> Option<&'static str> {
 /// How people decide, as far as the request chose it; what two must agree on is mostly left to the manifest.
 fn chosen(spec: &JobSpec) -> ReviewPolicy {
     let reviews = spec.reviews.clone();
-    let asked: BTreeSet<&str> = spec.reviews.agree.iter().map(String::as_str).collect();
+    let asked: BTreeSet<&str> = reviews.agree.iter().map(String::as_str).collect();
     let manifest = Manifest::decode(spec.manifest.as_slice()).unwrap_or_default();
     let told = manifest.findings.iter().filter(|finding| finding.agree);
     let by_manifest = asked == told.map(|finding| finding.code.as_str()).collect();

@@ -35,6 +35,8 @@ use crate::config::Config;
 use crate::events;
 use crate::loops;
 use crate::service::App;
+#[cfg(feature = "test-hooks")]
+use crate::store::Mutant;
 use crate::store::{OpenError, Store, StoreError};
 use crate::vitals::Vitals;
 
@@ -149,8 +151,10 @@ async fn serve_app(
     let service = grpc::service(app, wire.gate, health_service)?;
     let (grace, delay) = (app.config.grace(), app.config.drain_delay());
     let stop = health::until_stopped(health, vitals.clone(), shutdown.clone(), delay, app.stopping.clone());
-    let incoming = Incoming::new(listener, wire.tls);
-    let served = Box::pin(connections::serve(incoming, service, app.config.connection_age(), stop));
+    let (incoming, age) = (Incoming::new(listener, wire.tls), app.config.connection_age());
+    #[cfg(feature = "test-hooks")]
+    let age = age.filter(|_| app.store.mutant() != Some(Mutant::NeverAges));
+    let served = Box::pin(connections::serve(incoming, service, age, stop));
     // A silent client would keep a graceful stop waiting for ever.
     let too_late = async {
         shutdown.cancelled().await;

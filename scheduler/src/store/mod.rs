@@ -19,6 +19,7 @@ mod open;
 mod outbox;
 mod outlook;
 mod params;
+mod patience;
 mod progress;
 mod records;
 mod retention;
@@ -50,7 +51,8 @@ pub use outlook::{Connections, Unfinished, UnitCounts};
 pub use progress::{Progress, UnitStatus};
 pub use records::{Found, Having, UnitBlocks};
 pub use reviews::{
-    Decided, Decision, Held, Logged, Member, OwnQueue, ReviewAsk, ReviewQueue, Reviewed, Reviewer, Standing,
+    Decided, Decision, Held, LeasedReviews, Logged, Member, OwnQueue, ReviewAsk, ReviewQueue, Reviewed,
+    ReviewedUnit, Reviewer, Standing,
 };
 pub use splits::SplitOutcome;
 use traffic::Traffic;
@@ -172,7 +174,8 @@ impl Store {
 
     /// Notes that the database has answered, or why it has not.
     fn heard<T>(&self, outcome: Result<T, StoreError>) -> Result<T, StoreError> {
-        if !matches!(outcome, Err(StoreError::Unavailable(_))) {
+        // Whoever gave up waiting has heard nothing of it.
+        if !matches!(outcome, Err(StoreError::Unavailable(_) | StoreError::TooLate)) {
             *self.answered.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
         }
         if let Err(error) = &outcome {
