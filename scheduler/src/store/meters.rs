@@ -39,6 +39,8 @@ pub(super) fn failed(error: &StoreError) {
         | StoreError::JobState(_)
         | StoreError::OffsetGap { .. }
         | StoreError::RecordNotFound
+        | StoreError::AccountNotFound
+        | StoreError::AccountExists
         | StoreError::Invalid(_) => return,
     };
     counter!(ERRORS, "kind" => kind).increment(1);
