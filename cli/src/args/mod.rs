@@ -1,6 +1,7 @@
 //! The command line.
 
 mod client;
+mod people;
 mod server;
 
 use std::path::PathBuf;
@@ -8,6 +9,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 pub use client::*;
+pub use people::*;
 pub use server::*;
 
 use crate::settings::LogFormat;
@@ -60,6 +62,10 @@ pub enum Command {
     Worker(WorkerArgs),
     /// Make bearer tokens for callers.
     Token(TokenArgs),
+    /// Say who may sign in at the desk.
+    User(UserArgs),
+    /// Check the audit log.
+    Audit(AuditArgs),
     /// Bring a store's schema up to this program.
     Migrate(MigrateArgs),
     /// Bring a file of records into a job.

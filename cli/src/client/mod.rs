@@ -67,6 +67,19 @@ impl Client {
         answer.await.map(Response::into_inner)
     }
 
+    /// As [`Client::call`], of another service than `JobService`.
+    ///
+    /// # Errors
+    /// The last status.
+    pub async fn call_over<Q, A, T>(&self, request: Q, rpc: impl Fn(Line, Q) -> A) -> Result<T, Status>
+    where
+        Q: Clone,
+        A: Future<Output = Result<Response<T>, Status>>,
+    {
+        let answer = self.endpoints.call(&self.policy, |line| rpc(line, request.clone()));
+        answer.await.map(Response::into_inner)
+    }
+
     /// The current scheduler, for a stream.
     pub fn jobs(&self) -> Jobs {
         jobs(self.endpoints.channel())

@@ -30,6 +30,7 @@ use gate::Gate;
 use tls::Tls;
 use watch::keep_current;
 
+use crate::audit::Auditor;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::events;
@@ -86,10 +87,13 @@ pub async fn serve_with(
     let clock = Clock::anchored(store.now().await?);
     let grace = config.grace();
     let app = App::new(store, clock, config);
+    let auditor = Auditor::open(&app.config, &app.store).await.map_err(ServeError::Config)?;
+    let auditor = Arc::new(auditor);
     let _attached = vitals.attach(&app);
     let tasks = TaskTracker::new();
     let stop_loops = CancellationToken::new();
     loops::start(&app, &tasks, &stop_loops);
+    loops::audit::start(&app, &auditor, &tasks, &stop_loops);
     events::start(&app, &tasks, &stop_loops);
     let served = match Wire::open(&app, &tasks, &stop_loops) {
         Ok(wire) => serve_app(&app, listener, wire, shutdown, vitals).await,
@@ -100,6 +104,7 @@ pub async fn serve_with(
     tasks.wait().await;
     app.streams.close();
     let _late = tokio::time::timeout(grace, app.streams.wait()).await;
+    loops::audit::finish(&app, &auditor).await;
     app.store.close().await;
     served
 }

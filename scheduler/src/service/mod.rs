@@ -1,5 +1,6 @@
 //! The gRPC services: convert in, call the store, convert out.
 
+mod accounts;
 mod export;
 mod import;
 mod jobs;
