@@ -23,7 +23,7 @@ impl Limits {
     /// What the job's policy says, where a zero means the default.
     pub fn of(policy: Option<&JobPolicy>) -> Self {
         let or = |value: u32, default| if value == 0 { default } else { value };
-        let policy = policy.copied().unwrap_or_default();
+        let policy = policy.cloned().unwrap_or_default();
         Self {
             records: or(policy.unit_records, DEFAULT_UNIT_RECORDS),
             bytes: or(policy.unit_bytes, DEFAULT_UNIT_BYTES) as usize,

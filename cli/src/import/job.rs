@@ -100,7 +100,7 @@ fn check(job: &Job, wanted: &Wanted) -> Result<()> {
             job.as_of
         );
     }
-    let records = job.policy.map_or(0, |policy| policy.unit_records);
+    let records = job.policy.as_ref().map_or(0, |policy| policy.unit_records);
     if let Some(wanted) = wanted.unit_records.filter(|&wanted| records != 0 && wanted != records) {
         bail!("job `{name}` is there with units of {records} records, not {wanted}; leave --unit-size out");
     }

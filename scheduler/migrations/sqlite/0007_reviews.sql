@@ -5,7 +5,7 @@ ALTER TABLE jobs ADD COLUMN agree TEXT NOT NULL DEFAULT '[]';
 -- Whether the unit's records that need a person are reviews. A unit done by a scheduler of an earlier version has none
 -- yet: a loop makes them.
 ALTER TABLE units ADD COLUMN reviewed BOOLEAN NOT NULL DEFAULT FALSE;
-CREATE INDEX units_not_reviewed ON units (id) WHERE state = 'done' AND NOT reviewed AND routed + failed > 0;
+CREATE INDEX units_not_reviewed ON units (job_id, id) WHERE state = 'done' AND NOT reviewed AND routed + failed > 0;
 
 -- A record that needs a person, and the right to answer it.
 CREATE TABLE reviews (
@@ -23,38 +23,37 @@ CREATE TABLE reviews (
     round           INTEGER NOT NULL,
     -- Open: nobody may take it before. Decided: final from then on.
     due_at          INTEGER NOT NULL,
-    epoch           INTEGER NOT NULL,
     -- Who has it, or had it last: a lease that ran out stands until another is granted.
     holder          TEXT,
-    token_hash      BLOB,
     expires_at      INTEGER,
     -- Its holder has seen it.
     opened          BOOLEAN NOT NULL,
+    -- Decided: that the record is not to be used.
+    rejected        BOOLEAN NOT NULL DEFAULT FALSE,
     -- The decision that exports apply.
     decision_id     INTEGER,
     PRIMARY KEY (job_id, seq)
 ) WITHOUT ROWID;
 CREATE INDEX reviews_open ON reviews (job_id, seq) WHERE state = 'open';
+CREATE INDEX reviews_for_leads ON reviews (job_id, seq) WHERE state = 'open' AND lane = 'lead';
 CREATE INDEX reviews_alike ON reviews (job_id, alike, seq) WHERE state = 'open' AND alike IS NOT NULL;
 CREATE INDEX reviews_by_holder ON reviews (holder) WHERE state = 'open' AND holder IS NOT NULL;
 CREATE INDEX reviews_not_final ON reviews (job_id, due_at) WHERE state = 'decided';
 
--- Reviews that are not to come to a reviewer again: skipped or answered.
-CREATE TABLE review_passes (
+-- What a reviewer has, or had, to do with a review.
+CREATE TABLE review_hands (
     job_id          INTEGER NOT NULL,
     seq             INTEGER NOT NULL,
     reviewer        TEXT NOT NULL,
+    -- Of the last lease to this reviewer.
+    token_hash      BLOB,
+    -- Skipped or answered: it is not to come to this reviewer again.
+    passed          BOOLEAN NOT NULL,
+    -- What was written and not sent, or sent in vain: values of a record.
+    draft           BLOB,
     PRIMARY KEY (job_id, seq, reviewer)
 ) WITHOUT ROWID;
-
--- What a reviewer has written and not sent, or sent in vain. Values of records: as well kept as they.
-CREATE TABLE drafts (
-    job_id          INTEGER NOT NULL,
-    seq             INTEGER NOT NULL,
-    reviewer        TEXT NOT NULL,
-    answer          BLOB NOT NULL,
-    PRIMARY KEY (job_id, seq, reviewer)
-) WITHOUT ROWID;
+CREATE INDEX review_hands_passed ON review_hands (reviewer, job_id) WHERE passed;
 
 -- What reviewers said. Only ever added to.
 CREATE TABLE decisions (
@@ -80,7 +79,9 @@ CREATE TABLE decision_members (
     seq             INTEGER NOT NULL,
     decision_id     INTEGER NOT NULL,
     round           INTEGER NOT NULL,
-    -- Field, value before, value after of what it changes, as a JSON list; and what two people must agree on.
+    -- Who the review waited for, should the decision be undone.
+    lane            TEXT NOT NULL,
+    -- Field, value before and value after of what it changes: a JSON list. The same for two people who agree.
     changes         TEXT NOT NULL,
     PRIMARY KEY (job_id, seq, decision_id)
 ) WITHOUT ROWID;

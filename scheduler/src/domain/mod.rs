@@ -13,6 +13,7 @@ pub mod key;
 pub mod lease;
 pub mod outlook;
 pub mod results;
+pub mod review;
 pub mod schedule;
 pub mod time;
 pub mod unit;

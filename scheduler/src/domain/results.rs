@@ -8,6 +8,7 @@ use prost::Message;
 use serde::{Deserialize, Serialize};
 
 use super::commit::Content;
+use super::review::FAILED;
 
 /// Violations beyond this many say nothing new.
 const MAX_VIOLATIONS: usize = 10;
@@ -47,8 +48,38 @@ pub struct Results {
     pub verdicts: Verdicts,
     /// Changes by rule and findings by code.
     pub tallies: Tallies,
+    /// Those that need a person.
+    pub reviews: Vec<ToReview>,
     /// The results as they will rest.
     pub block: Block,
+}
+
+/// A record that needs a person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ToReview {
+    /// Its place.
+    pub seq: i64,
+    /// The codes of its findings, sorted, a comma between.
+    pub kind: String,
+    /// The same for those that one look can settle together.
+    pub alike: Option<i64>,
+}
+
+impl ToReview {
+    /// What there is for a person in a result; `None` when the rules settled it.
+    pub fn of(seq: i64, result: &RecordResult) -> Option<Self> {
+        match result.verdict() {
+            Verdict::Routed => {
+                let mut codes: Vec<_> = result.findings.iter().map(|finding| finding.code.as_str()).collect();
+                codes.sort_unstable();
+                codes.dedup();
+                let alike = Some(result.alike.cast_signed()).filter(|&alike| alike != 0);
+                Some(Self { seq, kind: codes.join(","), alike })
+            }
+            Verdict::Failed => Some(Self { seq, kind: FAILED.into(), alike: None }),
+            Verdict::Unspecified | Verdict::Valid | Verdict::Corrected => None,
+        }
+    }
 }
 
 impl Results {
@@ -110,6 +141,7 @@ impl Results {
             _ => return Err("verdict: does not agree with the changes, findings and failure"),
         };
         *count += 1;
+        self.reviews.extend(ToReview::of(seq, result));
         for finding in &result.findings {
             if !is_code(&finding.code) {
                 return Err("findings: a code is not `field.reason` of [a-z0-9_], 128 bytes at most");
@@ -201,6 +233,8 @@ mod tests {
         let results = sound(encode(&all()));
         assert_eq!((results.first_seq, results.last_seq), (5, 8));
         assert_eq!(results.verdicts, Verdicts { valid: 1, corrected: 1, routed: 1, failed: 1 });
+        let review = |seq, kind: &str| ToReview { seq, kind: kind.into(), alike: None };
+        assert_eq!(results.reviews, [review(7, "b.bad"), review(8, FAILED)]);
         assert_eq!(results.tallies.rules, BTreeMap::from([("a.fix".into(), 2)]));
         assert_eq!(results.tallies.findings, BTreeMap::from([("b.bad".into(), 1)]));
         assert!(results.check_cover(5, 8).is_ok());

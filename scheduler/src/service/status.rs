@@ -10,7 +10,7 @@ use tonic_types::{ErrorDetails, StatusExt as _};
 
 use crate::domain::job::Violation;
 use crate::domain::lease::Refusal;
-use crate::store::{JobConflict, StoreError};
+use crate::store::{JobConflict, ReviewConflict, StoreError};
 
 /// The domain of our reasons.
 const DOMAIN: &str = "emend";
@@ -72,6 +72,10 @@ pub(crate) fn from_store(error: StoreError) -> Status {
             tracing::error!(error = %message, "a statement failed");
             with_reason(Code::Internal, "INTERNAL", message)
         }
+        StoreError::Review(conflict) => {
+            let (code, reason) = review_reason(conflict);
+            with_reason(code, reason, message)
+        }
         StoreError::Damaged(unit_id, _) => {
             tracing::error!(unit_id, error = %message, "a block is damaged");
             with_reason(Code::DataLoss, "CHECKSUM_MISMATCH", message)
@@ -99,6 +103,17 @@ fn conflict_reason(conflict: JobConflict) -> &'static str {
         JobConflict::ImportUnfinished => "IMPORT_UNFINISHED",
         JobConflict::Unfinished => "JOB_UNFINISHED",
         JobConflict::BlocksGone => "BLOCKS_GONE",
+    }
+}
+
+fn review_reason(conflict: ReviewConflict) -> (Code, &'static str) {
+    match conflict {
+        ReviewConflict::NotFound => (Code::NotFound, "REVIEW_NOT_FOUND"),
+        ReviewConflict::Taken => (Code::FailedPrecondition, "REVIEW_TAKEN"),
+        ReviewConflict::NoCluster => (Code::FailedPrecondition, "NO_CLUSTER"),
+        ReviewConflict::WrongToken => (Code::PermissionDenied, "WRONG_TOKEN"),
+        ReviewConflict::NoDecision => (Code::NotFound, "DECISION_NOT_FOUND"),
+        ReviewConflict::UndoTooLate => (Code::FailedPrecondition, "UNDO_TOO_LATE"),
     }
 }
 

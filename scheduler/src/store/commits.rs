@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use super::db::{Column, Sql, Tx, params};
 use super::handbacks::{self, Back};
-use super::{Lane, Outbox, Store, StoreError, units};
+use super::{Lane, Outbox, Store, StoreError, reviews, units};
 use crate::domain::commit::{Content, Decision, decide_commit};
 use crate::domain::lease::{LeaseRef, Refusal};
 use crate::domain::results::Results;
@@ -42,14 +42,14 @@ pub enum Outcome {
 /// The row is locked and decided on; that the epoch stands here once more costs nothing and guards the guard.
 const DONE: Sql = Sql::pair(
     "UPDATE units u SET state = 'done', commit_id = t.commit_id, digest = t.digest, holder = $1, done_at = $2,
-         expires_at = NULL, valid = t.valid, corrected = t.corrected, routed = t.routed, failed = t.failed,
+         expires_at = NULL, reviewed = TRUE, valid = t.valid, corrected = t.corrected, routed = t.routed, failed = t.failed,
          tallies = t.tallies
      FROM unnest($3::bigint[], $4::bigint[], $5::text[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[],
          $10::text[], $11::bytea[])
          AS t (id, epoch, commit_id, valid, corrected, routed, failed, tallies, digest)
      WHERE u.id = t.id AND u.epoch = t.epoch AND u.state IN ('ready', 'leased')",
     "UPDATE units SET state = 'done', commit_id = value ->> 2, digest = substr($4, value ->> 8, value ->> 9), holder = $1,
-         done_at = $2, expires_at = NULL, valid = value ->> 3, corrected = value ->> 4, routed = value ->> 5,
+         done_at = $2, expires_at = NULL, reviewed = TRUE, valid = value ->> 3, corrected = value ->> 4, routed = value ->> 5,
          failed = value ->> 6, tallies = value ->> 7
      FROM json_each($3)
      WHERE units.id = value ->> 0 AND epoch = value ->> 1 AND state IN ('ready', 'leased')",
@@ -148,6 +148,7 @@ pub(super) async fn write(
     }
     let table = done_table(&accepted);
     tx.execute_exactly(accepted.len(), DONE, params![worker, now, table]).await?;
+    reviews::open(tx, &accepted).await?;
     outbox.units(tx, &accepted, now).await?;
     let blocks = accepted.into_iter().map(|(receipt, results)| (receipt.unit_id, 1, results.block)).collect();
     units::insert_blocks(tx, blocks).await

@@ -47,6 +47,9 @@ pub enum StoreError {
     /// There is an account of that name.
     #[error("there is an account of that name already")]
     AccountExists,
+    /// What was asked does not go with the review, or the decision.
+    #[error("{0}")]
+    Review(ReviewConflict),
     /// A unit's block is damaged.
     #[error("a block of unit {0} is damaged: {1}")]
     Damaged(UnitId, String),
@@ -76,6 +79,29 @@ pub enum JobConflict {
     /// Retention has deleted the blocks.
     #[error("the job's records were deleted by retention")]
     BlocksGone,
+}
+
+/// Why a review, or a decision on one, does not allow what was asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ReviewConflict {
+    /// There is no such review.
+    #[error("there is no such review: its record needs nobody, or is not there")]
+    NotFound,
+    /// Somebody else holds it, or it was handed back.
+    #[error("somebody else has taken the review, or its lease was handed back")]
+    Taken,
+    /// It is like no other.
+    #[error("no other review is like this one")]
+    NoCluster,
+    /// The token is not that of the reviewer's last lease.
+    #[error("the token is not that of this reviewer's last lease of the review")]
+    WrongToken,
+    /// There is no such decision by this reviewer.
+    #[error("there is no such decision by this reviewer")]
+    NoDecision,
+    /// A decision may be taken back no longer.
+    #[error("the time in which the decision may be undone is over")]
+    UndoTooLate,
 }
 
 impl From<sqlx::Error> for StoreError {

@@ -1,5 +1,6 @@
 //! Jobs: making, finding and steering them.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::db::{Row, Sql, Tx, params};
@@ -68,15 +69,21 @@ const UNFINISHED_IMPORTS: Sql =
 /// number of schedulers may run it.
 const ADVANCE: Sql = Sql::same(
     "UPDATE jobs SET
-         state = CASE WHEN (SELECT COALESCE(SUM(u.routed + u.failed), 0) FROM units u
-                            WHERE u.job_id = jobs.id AND u.state = 'done') > 0
-                      THEN 'reviewing' ELSE 'completed' END,
-         ended_at = CASE WHEN (SELECT COALESCE(SUM(u.routed + u.failed), 0) FROM units u
-                               WHERE u.job_id = jobs.id AND u.state = 'done') > 0
-                         THEN NULL ELSE CAST($1 AS BIGINT) END,
+         state = 'reviewing',
          units_done_at = (SELECT COALESCE(MAX(u.done_at), CAST($1 AS BIGINT)) FROM units u WHERE u.job_id = jobs.id)
      WHERE state = 'running' AND NOT deleted
        AND NOT EXISTS (SELECT 1 FROM units u WHERE u.job_id = jobs.id AND u.state IN ('ready', 'leased', 'set_aside'))
+     RETURNING id, state",
+);
+/// A job whose records wait for nobody: not for an answer, not for the time in which one may be taken back, and not to
+/// become reviews.
+const COMPLETE: Sql = Sql::same(
+    "UPDATE jobs SET state = 'completed', ended_at = CAST($1 AS BIGINT)
+     WHERE state = 'reviewing' AND NOT deleted
+       AND NOT EXISTS (SELECT 1 FROM reviews r WHERE r.job_id = jobs.id AND r.state = 'open')
+       AND NOT EXISTS (SELECT 1 FROM reviews r WHERE r.job_id = jobs.id AND r.state = 'decided' AND r.due_at > $1)
+       AND NOT EXISTS (SELECT 1 FROM units u
+                       WHERE u.job_id = jobs.id AND u.state = 'done' AND NOT u.reviewed AND u.routed + u.failed > 0)
      RETURNING id, state",
 );
 
@@ -238,13 +245,17 @@ impl Store {
         let outbox = self.outbox;
         self.write(Lane::Normal, move |tx| {
             Box::pin(async move {
-                let mut moved = Vec::new();
-                for row in tx.rows(ADVANCE, params![now]).await? {
-                    let (id, state) = (row.int("id")?, read_state(&row.text("state")?)?);
-                    outbox.job(tx, id, state, now).await?;
-                    moved.push((id, state));
+                // A job that needs nobody does both steps at once, and is told of the last alone.
+                let mut moved = BTreeMap::new();
+                for step in [ADVANCE, COMPLETE] {
+                    for row in tx.rows(step, params![now]).await? {
+                        moved.insert(row.int("id")?, read_state(&row.text("state")?)?);
+                    }
                 }
-                Ok(moved)
+                for (id, state) in &moved {
+                    outbox.job(tx, *id, *state, now).await?;
+                }
+                Ok(moved.into_iter().collect())
             })
         })
         .await

@@ -37,6 +37,7 @@ pub(super) fn failed(error: &StoreError) {
         | StoreError::JobNotFound
         | StoreError::JobDiffers(_)
         | StoreError::JobState(_)
+        | StoreError::Review(_)
         | StoreError::OffsetGap { .. }
         | StoreError::RecordNotFound
         | StoreError::AccountNotFound

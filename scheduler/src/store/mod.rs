@@ -24,6 +24,7 @@ mod params;
 mod progress;
 mod records;
 mod retention;
+mod reviews;
 mod splits;
 mod traffic;
 mod units;
@@ -38,7 +39,7 @@ pub use accounts::{Account, Attempt, Session};
 pub use audit::{AuditState, Note, Sealed};
 pub use commits::{Commit, Outcome};
 use db::{Db, Sql, Tx, Work, params};
-pub use error::{JobConflict, StoreError};
+pub use error::{JobConflict, ReviewConflict, StoreError};
 pub use imports::{Batch, Import, Reject, Run, pack};
 pub use jobs::Job;
 use lanes::Lane;
@@ -52,6 +53,9 @@ pub use outbox::{Backlog, Claim, OutboxRow, Told};
 pub use outlook::{Connections, Unfinished, UnitCounts};
 pub use progress::{Progress, UnitStatus};
 pub use records::{Found, Having, UnitBlocks};
+pub use reviews::{
+    Decided, Decision, Held, Logged, Member, OwnQueue, ReviewAsk, ReviewQueue, Reviewed, Reviewer, Standing,
+};
 pub use splits::SplitOutcome;
 use traffic::Traffic;
 pub use workers::WorkerStatus;

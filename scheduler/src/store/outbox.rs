@@ -105,6 +105,16 @@ const INSERT: Sql = Sql::same(
     "INSERT INTO outbox (job_id, unit_id, what, at, due_at) VALUES ($1, 0, $2, $3, $4)
      ON CONFLICT (job_id, unit_id, what) DO NOTHING",
 );
+/// Due when the decision is final. Until then it may be taken back, and nobody is to be told.
+const INSERT_DECIDED: Sql = Sql::pair(
+    "INSERT INTO outbox (job_id, unit_id, what, at, due_at) SELECT $1, seq, 'decided', $2, $3 FROM unnest($4) AS t (seq)",
+    "INSERT INTO outbox (job_id, unit_id, what, at, due_at) SELECT $1, value, 'decided', $2, $3 FROM json_each($4)",
+);
+const DELETE_DECIDED: Sql = Sql::pair(
+    "DELETE FROM outbox WHERE job_id = $1 AND what = 'decided' AND unit_id = ANY($2)",
+    "DELETE FROM outbox
+     WHERE job_id = $1 AND what = 'decided' AND unit_id IN (SELECT value FROM json_each($2))",
+);
 const ANY_DUE: Sql = Sql::same("SELECT 1 AS one FROM outbox WHERE due_at <= $1 LIMIT 1");
 /// What others hold is passed over.
 const CLAIM: Sql = Sql::pair(
@@ -175,6 +185,31 @@ impl Outbox {
             return Ok(());
         }
         tx.execute_exactly(ids.len(), INSERT_UNITS, params![ids, now]).await
+    }
+
+    /// Says which records people have decided on, once that is final.
+    pub(super) async fn decided(
+        self,
+        tx: &mut Tx,
+        job_id: i64,
+        seqs: Vec<i64>,
+        now: Timestamp,
+        final_at: Timestamp,
+    ) -> Result<(), StoreError> {
+        if !self.0 || seqs.is_empty() {
+            return Ok(());
+        }
+        tx.execute_exactly(seqs.len(), INSERT_DECIDED, params![job_id, now, final_at, seqs.clone()]).await
+    }
+
+    /// Says it no longer: the decision was taken back.
+    pub(super) async fn not_decided(
+        self,
+        tx: &mut Tx,
+        job_id: i64,
+        seqs: Vec<i64>,
+    ) -> Result<(), StoreError> {
+        tx.execute(DELETE_DECIDED, params![job_id, seqs]).await.map(drop)
     }
 
     /// Says that a job has entered a state.

@@ -34,6 +34,10 @@ const DELETE_LATE_BLOCKS: Sql = Sql::pair(
 const DELETE_REJECTS: Sql = Sql::same("DELETE FROM rejects WHERE job_id = $1");
 const DELETE_IMPORTS: Sql = Sql::same("DELETE FROM imports WHERE job_id = $1");
 const DELETE_OUTBOX: Sql = Sql::same("DELETE FROM outbox WHERE job_id = $1");
+const DELETE_MEMBERS: Sql = Sql::same("DELETE FROM decision_members WHERE job_id = $1");
+const DELETE_DECISIONS: Sql = Sql::same("DELETE FROM decisions WHERE job_id = $1");
+const DELETE_HANDS: Sql = Sql::same("DELETE FROM review_hands WHERE job_id = $1");
+const DELETE_REVIEWS: Sql = Sql::same("DELETE FROM reviews WHERE job_id = $1");
 const DELETE_JOB: Sql = Sql::same("DELETE FROM jobs WHERE id = $1 AND deleted");
 
 impl Store {
@@ -52,7 +56,10 @@ impl Store {
                     let deleted = tx.execute(DELETE_BLOCKS, params![id, STEP]).await?
                         + tx.execute(DELETE_KEYS, params![id, STEP]).await?;
                     if deleted == 0 {
-                        tx.execute(DELETE_KEY_RUNS, params![id]).await?;
+                        // Decisions and drafts hold values of records; that somebody decided stays, in the reviews.
+                        for last in [DELETE_KEY_RUNS, DELETE_MEMBERS, DELETE_DECISIONS, DELETE_HANDS] {
+                            tx.execute(last, params![id]).await?;
+                        }
                         tx.execute_exactly(1, BLOCKS_GONE, params![id]).await?;
                     }
                     return Ok(true);
@@ -70,8 +77,19 @@ impl Store {
                     tx.execute(DELETE_LATE_BLOCKS, params![ids]).await?;
                     return Ok(true);
                 }
-                for last in [DELETE_KEY_RUNS, DELETE_REJECTS, DELETE_IMPORTS, DELETE_OUTBOX, DELETE_JOB] {
-                    tx.execute(last, params![id]).await?;
+                let last = [
+                    DELETE_KEY_RUNS,
+                    DELETE_MEMBERS,
+                    DELETE_DECISIONS,
+                    DELETE_HANDS,
+                    DELETE_REVIEWS,
+                    DELETE_REJECTS,
+                    DELETE_IMPORTS,
+                    DELETE_OUTBOX,
+                    DELETE_JOB,
+                ];
+                for table in last {
+                    tx.execute(table, params![id]).await?;
                 }
                 Ok(true)
             })

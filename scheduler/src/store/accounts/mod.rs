@@ -43,9 +43,9 @@ const SET_PASSWORD: Sql = Sql::same("UPDATE accounts SET password = $2 WHERE nam
 /// A second time, the first one's moment stays.
 const DISABLE: Sql = Sql::same("UPDATE accounts SET disabled_at = COALESCE(disabled_at, $2) WHERE name = $1");
 const ENABLE: Sql = Sql::same("UPDATE accounts SET disabled_at = NULL WHERE name = $1");
-/// As a release: drafts stay, and the lease's epoch.
+/// As `store::reviews` releases: drafts stay.
 const RELEASE: Sql = Sql::same(
-    "UPDATE reviews SET holder = NULL, token_hash = NULL, expires_at = NULL WHERE holder = $1 AND state = 'open'",
+    "UPDATE reviews SET holder = NULL, expires_at = NULL WHERE holder = $1 AND state = 'open'",
 );
 
 impl Store {

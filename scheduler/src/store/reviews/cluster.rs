@@ -1,0 +1,141 @@
+//! Reviews that are alike: held together, looked into, and decided at once.
+
+use std::time::Duration;
+
+use super::super::db::{Sql, params};
+use super::super::{Lane, ReviewConflict, Store, StoreError};
+use super::lease::{Held, Reviewer, read_held};
+use super::{hands, lock};
+use crate::domain::lease::Token;
+use crate::domain::review::ReviewRef;
+use crate::domain::time::Timestamp;
+
+/// Members held at a time, at most.
+const MOST: i64 = 200;
+
+/// The others of a cluster that this reviewer may take, in the same round: two people who decide one after another must
+/// not see each other's answers.
+const CLAIM: Sql = Sql::pair(
+    "WITH pick AS MATERIALIZED (
+         SELECT r.seq FROM reviews r
+         WHERE r.job_id = $1 AND r.alike = $2 AND r.state = 'open' AND r.lane = 'reviewer' AND r.round = $3
+           AND r.due_at <= $4 AND (r.expires_at IS NULL OR r.expires_at <= $4 OR r.holder = $5) AND r.seq <> $6
+           AND NOT EXISTS (SELECT 1 FROM review_hands h
+               WHERE h.job_id = r.job_id AND h.seq = r.seq AND h.reviewer = $5 AND h.passed)
+         ORDER BY r.seq LIMIT $7 FOR UPDATE OF r SKIP LOCKED)
+     UPDATE reviews r SET opened = r.opened AND r.holder = $5, holder = $5, expires_at = $8
+     FROM pick p WHERE r.job_id = $1 AND r.seq = p.seq
+     RETURNING r.job_id, r.seq, r.round, r.lane, r.alike, r.expires_at",
+    "UPDATE reviews SET opened = opened AND holder = $5, holder = $5, expires_at = $8
+     WHERE job_id = $1 AND seq IN (
+         SELECT r.seq FROM reviews r
+         WHERE r.job_id = $1 AND r.alike = $2 AND r.state = 'open' AND r.lane = 'reviewer' AND r.round = $3
+           AND r.due_at <= $4 AND (r.expires_at IS NULL OR r.expires_at <= $4 OR r.holder = $5) AND r.seq <> $6
+           AND NOT EXISTS (SELECT 1 FROM review_hands h
+               WHERE h.job_id = r.job_id AND h.seq = r.seq AND h.reviewer = $5 AND h.passed)
+         ORDER BY r.seq LIMIT $7)
+     RETURNING job_id, seq, round, lane, alike, expires_at",
+);
+const HELD: Sql = Sql::same(
+    "SELECT job_id, seq, round, lane, alike, expires_at FROM reviews
+     WHERE job_id = $1 AND seq = $2 AND holder = $3 AND state = 'open'",
+);
+const OPENED: Sql = Sql::same(
+    "UPDATE reviews SET opened = TRUE WHERE job_id = $1 AND seq = $2 AND holder = $3 AND state = 'open'
+     RETURNING job_id, seq, round, lane, alike, expires_at",
+);
+const SEEN: Sql = Sql::pair(
+    "SELECT COUNT(*) AS seen FROM reviews WHERE job_id = $1 AND holder = $2 AND opened AND seq = ANY($3)",
+    "SELECT COUNT(*) AS seen FROM reviews
+     WHERE job_id = $1 AND holder = $2 AND opened AND seq IN (SELECT value FROM json_each($3))",
+);
+/// How many of a cluster are open; no more than a thousand are counted.
+const SIZE: Sql = Sql::same(
+    "SELECT COUNT(*) AS open FROM (
+         SELECT 1 FROM reviews WHERE job_id = $1 AND alike = $2 AND state = 'open' AND lane = 'reviewer' AND round = $3
+         LIMIT 1000) found",
+);
+
+impl Store {
+    /// Holds the others of the cluster of a review that the reviewer holds; that one comes first.
+    ///
+    /// # Errors
+    /// [`ReviewConflict::Taken`]; [`ReviewConflict::NoCluster`].
+    pub async fn lease_cluster(
+        &self,
+        at: ReviewRef,
+        reviewer: Reviewer,
+        token: Token,
+        ttl: Duration,
+        now: Timestamp,
+    ) -> Result<Vec<Held>, StoreError> {
+        self.write(Lane::Urgent, move |tx| {
+            Box::pin(async move {
+                lock(tx, at.job_id, vec![at.seq]).await?;
+                let name = reviewer.name.as_str();
+                let row = tx.row(HELD, params![at.job_id, at.seq, name]).await?;
+                let first = read_held(&row.ok_or(StoreError::Review(ReviewConflict::Taken))?)?;
+                let alike = first.alike.ok_or(StoreError::Review(ReviewConflict::NoCluster))?;
+                let (round, expires_at) = (first.round, now + ttl);
+                let asked = params![at.job_id, alike, round, now, name, at.seq, MOST - 1, expires_at];
+                let mut rest = tx.rows(CLAIM, asked).await?;
+                let mut held = vec![first];
+                for row in rest.drain(..) {
+                    held.push(read_held(&row)?);
+                }
+                held[1..].sort_by_key(|held| held.at);
+                let all: Vec<_> = held.iter().map(|held| held.at).collect();
+                hands::grant(tx, name, token.hash(), &all).await?;
+                Ok(held)
+            })
+        })
+        .await
+    }
+
+    /// Notes that a reviewer sees a review that it holds.
+    ///
+    /// # Errors
+    /// [`ReviewConflict::Taken`] when it does not hold it.
+    pub async fn open_review(&self, at: ReviewRef, reviewer: String) -> Result<Held, StoreError> {
+        self.write(Lane::Urgent, move |tx| {
+            Box::pin(async move {
+                let row = tx.row(OPENED, params![at.job_id, at.seq, reviewer]).await?;
+                read_held(&row.ok_or(StoreError::Review(ReviewConflict::Taken))?)
+            })
+        })
+        .await
+    }
+
+    /// How many of these reviews of a job the reviewer holds and has seen.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails.
+    pub async fn opened_reviews(
+        &self,
+        job_id: i64,
+        reviewer: String,
+        seqs: Vec<i64>,
+    ) -> Result<i64, StoreError> {
+        self.read(move |tx| {
+            Box::pin(async move {
+                let row = tx.row(SEEN, params![job_id, reviewer, seqs]).await?;
+                row.map_or(Ok(0), |row| row.int("seen"))
+            })
+        })
+        .await
+    }
+
+    /// How many open reviews are in the cluster of a review that waits for this answer; at most 1,000.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails.
+    pub async fn cluster_size(&self, job_id: i64, alike: i64, round: i64) -> Result<i64, StoreError> {
+        self.read(move |tx| {
+            Box::pin(async move {
+                let row = tx.row(SIZE, params![job_id, alike, round]).await?;
+                row.map_or(Ok(0), |row| row.int("open"))
+            })
+        })
+        .await
+    }
+}

@@ -1,0 +1,244 @@
+//! Who holds a review: pulled, never assigned.
+
+use std::time::Duration;
+
+use super::super::db::{Row, Sql, Tx, params};
+use super::super::{Lane, ReviewConflict, Store, StoreError};
+use super::{hands, read_ref};
+use crate::domain::lease::Token;
+use crate::domain::review::{ReviewLane, ReviewRef};
+use crate::domain::time::Timestamp;
+
+/// Somebody who reviews.
+#[derive(Debug, Clone, Default)]
+pub struct Reviewer {
+    /// Who.
+    pub name: String,
+    /// Takes what others could not decide, too.
+    pub lead: bool,
+    /// Findings and fields that this one knows; `None`: all.
+    pub skills: Option<Vec<String>>,
+}
+
+/// What a reviewer asks for.
+#[derive(Debug, Clone)]
+pub struct ReviewAsk {
+    /// Who.
+    pub reviewer: Reviewer,
+    /// Only of this job.
+    pub job_id: Option<i64>,
+    /// Only with this finding; empty: any.
+    pub finding: String,
+    /// How many, with those that are held already.
+    pub most: u32,
+    /// For all of them.
+    pub token: Token,
+    /// How long the leases last.
+    pub ttl: Duration,
+}
+
+/// A review that a reviewer holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// Which.
+    pub at: ReviewRef,
+    /// The answer that it waits for.
+    pub round: i64,
+    /// Who it waits for.
+    pub lane: ReviewLane,
+    /// Its cluster.
+    pub alike: Option<i64>,
+    /// When the lease runs out.
+    pub expires_at: Timestamp,
+}
+
+/// What was seen is kept and extended; a cluster's unseen members go back.
+const UNSEEN: Sql = Sql::same(
+    "UPDATE reviews SET holder = NULL, expires_at = NULL WHERE holder = $1 AND state = 'open' AND NOT opened",
+);
+const MINE: Sql = Sql::pair(
+    "WITH pick AS MATERIALIZED (
+         SELECT job_id, seq FROM reviews
+         WHERE holder = $1 AND state = 'open' AND expires_at > $2 AND ($3 = 0 OR job_id = $3)
+         ORDER BY job_id, seq LIMIT $4 FOR UPDATE)
+     UPDATE reviews r SET expires_at = $5 FROM pick p WHERE r.job_id = p.job_id AND r.seq = p.seq
+     RETURNING r.job_id, r.seq, r.round, r.lane, r.alike, r.expires_at",
+    "UPDATE reviews SET expires_at = $5
+     WHERE (job_id, seq) IN (
+         SELECT job_id, seq FROM reviews
+         WHERE holder = $1 AND state = 'open' AND expires_at > $2 AND ($3 = 0 OR job_id = $3)
+         ORDER BY job_id, seq LIMIT $4)
+     RETURNING job_id, seq, round, lane, alike, expires_at",
+);
+/// Jobs with something for people, the most urgent first.
+const JOBS: Sql = Sql::same(
+    "SELECT j.id FROM jobs j
+     WHERE j.state IN ('importing', 'running', 'reviewing') AND NOT j.paused AND NOT j.deleted
+       AND ($1 = 0 OR j.id = $1)
+       AND EXISTS (SELECT 1 FROM reviews r WHERE r.job_id = j.id AND r.state = 'open')
+     ORDER BY j.priority DESC, j.deadline_at NULLS LAST, j.id",
+);
+
+/// A claim of open reviews of one lane, oldest first. Whoever asks at the same instant passes over the rows that others
+/// are taking.
+macro_rules! claim {
+    ($lane:literal) => {
+        Sql::pair(
+            concat!(
+                "WITH pick AS MATERIALIZED (
+                     SELECT r.seq FROM reviews r
+                     WHERE r.job_id = $1 AND r.state = 'open' AND r.lane = '", $lane, "' AND r.due_at <= $2
+                       AND (r.expires_at IS NULL OR r.expires_at <= $2)
+                       AND ($3 = '' OR position(',' || $3 || ',' IN ',' || r.kind || ',') > 0)
+                       AND ($4 OR NOT EXISTS (
+                           SELECT 1 FROM unnest(string_to_array(r.kind, ',')) AS code
+                           WHERE code <> ALL($5) AND split_part(code, '.', 1) <> ALL($5)))
+                       AND NOT EXISTS (SELECT 1 FROM review_hands h
+                           WHERE h.job_id = r.job_id AND h.seq = r.seq AND h.reviewer = $6 AND h.passed)
+                     ORDER BY r.seq LIMIT $7 FOR UPDATE OF r SKIP LOCKED)
+                 UPDATE reviews r SET holder = $6, expires_at = $8, opened = TRUE
+                 FROM pick p WHERE r.job_id = $1 AND r.seq = p.seq
+                 RETURNING r.job_id, r.seq, r.round, r.lane, r.alike, r.expires_at"
+            ),
+            concat!(
+                "UPDATE reviews SET holder = $6, expires_at = $8, opened = TRUE
+                 WHERE job_id = $1 AND seq IN (
+                     SELECT r.seq FROM reviews r
+                     WHERE r.job_id = $1 AND r.state = 'open' AND r.lane = '", $lane, "' AND r.due_at <= $2
+                       AND (r.expires_at IS NULL OR r.expires_at <= $2)
+                       AND ($3 = '' OR instr(',' || r.kind || ',', ',' || $3 || ',') > 0)
+                       AND ($4 OR NOT EXISTS (
+                           SELECT 1 FROM json_each('[\"' || replace(r.kind, ',', '\",\"') || '\"]') AS code
+                           WHERE code.value NOT IN (SELECT value FROM json_each($5))
+                             AND substr(code.value, 1, instr(code.value, '.') - 1)
+                                 NOT IN (SELECT value FROM json_each($5))))
+                       AND NOT EXISTS (SELECT 1 FROM review_hands h
+                           WHERE h.job_id = r.job_id AND h.seq = r.seq AND h.reviewer = $6 AND h.passed)
+                     ORDER BY r.seq LIMIT $7)
+                 RETURNING job_id, seq, round, lane, alike, expires_at"
+            ),
+        )
+    };
+}
+const CLAIM: Sql = claim!("reviewer");
+const CLAIM_FOR_LEAD: Sql = claim!("lead");
+
+const RENEW: Sql = Sql::pair(
+    "UPDATE reviews r SET expires_at = $2 FROM unnest($3::bigint[], $4::bigint[]) AS t (job_id, seq)
+     WHERE r.job_id = t.job_id AND r.seq = t.seq AND r.holder = $1 AND r.state = 'open'
+     RETURNING r.job_id, r.seq",
+    "UPDATE reviews SET expires_at = $2
+     WHERE holder = $1 AND state = 'open'
+       AND (job_id, seq) IN (SELECT value ->> 0, value ->> 1 FROM json_each($3))
+     RETURNING job_id, seq",
+);
+const HAND_BACK: Sql = Sql::same(
+    "UPDATE reviews SET holder = NULL, expires_at = NULL
+     WHERE job_id = $1 AND seq = $2 AND holder = $3 AND state = 'open'",
+);
+const RELEASE: Sql =
+    Sql::same("UPDATE reviews SET holder = NULL, expires_at = NULL WHERE holder = $1 AND state = 'open'");
+const THERE: Sql = Sql::same("SELECT 1 AS one FROM reviews WHERE job_id = $1 AND seq = $2");
+
+impl Store {
+    /// Leases the next reviews: first those that the reviewer holds already.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails.
+    pub async fn lease_reviews(&self, ask: ReviewAsk, now: Timestamp) -> Result<Vec<Held>, StoreError> {
+        self.write(Lane::Urgent, move |tx| Box::pin(async move { lease(tx, ask, now).await })).await
+    }
+
+    /// Moves the expiry of leases; answers which the reviewer no longer holds.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails.
+    pub async fn renew_reviews(
+        &self,
+        reviewer: String,
+        reviews: Vec<ReviewRef>,
+        ttl: Duration,
+        now: Timestamp,
+    ) -> Result<Vec<ReviewRef>, StoreError> {
+        self.write(Lane::Urgent, move |tx| {
+            Box::pin(async move {
+                let asked = params![reviewer, now + ttl, hands::table(&reviews)];
+                let rows = tx.rows(RENEW, asked).await?;
+                let held = rows.iter().map(read_ref).collect::<Result<Vec<_>, _>>()?;
+                Ok(reviews.into_iter().filter(|review| !held.contains(review)).collect())
+            })
+        })
+        .await
+    }
+
+    /// Hands a review back, not to come to this reviewer again.
+    ///
+    /// # Errors
+    /// [`ReviewConflict::NotFound`].
+    pub async fn skip_review(&self, at: ReviewRef, reviewer: String) -> Result<(), StoreError> {
+        self.write(Lane::Urgent, move |tx| {
+            Box::pin(async move {
+                if tx.row(THERE, params![at.job_id, at.seq]).await?.is_none() {
+                    return Err(StoreError::Review(ReviewConflict::NotFound));
+                }
+                tx.execute(HAND_BACK, params![at.job_id, at.seq, reviewer.as_str()]).await?;
+                hands::pass(tx, &reviewer, false, &[at]).await
+            })
+        })
+        .await
+    }
+
+    /// Hands back all that a reviewer holds; answers how many.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails.
+    pub async fn release_reviews(&self, reviewer: String) -> Result<u64, StoreError> {
+        self.write(Lane::Urgent, move |tx| {
+            Box::pin(async move { tx.execute(RELEASE, params![reviewer]).await })
+        })
+        .await
+    }
+}
+
+async fn lease(tx: &mut Tx, ask: ReviewAsk, now: Timestamp) -> Result<Vec<Held>, StoreError> {
+    let name = ask.reviewer.name.as_str();
+    let (expires_at, job) = (now + ask.ttl, ask.job_id.unwrap_or(0));
+    tx.execute(UNSEEN, params![name]).await?;
+    let mine = tx.rows(MINE, params![name, now, job, ask.most, expires_at]).await?;
+    let mut held = mine.iter().map(read_held).collect::<Result<Vec<_>, _>>()?;
+    let lanes: &[Sql] = if ask.reviewer.lead { &[CLAIM_FOR_LEAD, CLAIM] } else { &[CLAIM] };
+    let mut jobs = Vec::new();
+    if held.len() < ask.most as usize {
+        let rows = tx.rows(JOBS, params![job]).await?;
+        jobs = rows.iter().map(|row| row.int("id")).collect::<Result<Vec<_>, _>>()?;
+    }
+    let skills = ask.reviewer.skills.clone();
+    let (knows_all, skills) = (skills.is_none(), skills.unwrap_or_default());
+    for job_id in jobs {
+        for claim in lanes {
+            let wanted = i64::from(ask.most) - i64::try_from(held.len()).unwrap_or(i64::MAX);
+            if wanted <= 0 {
+                break;
+            }
+            let finding = ask.finding.as_str();
+            let asked = params![job_id, now, finding, knows_all, skills.clone(), name, wanted, expires_at];
+            for row in tx.rows(*claim, asked).await? {
+                held.push(read_held(&row)?);
+            }
+        }
+    }
+    let all: Vec<_> = held.iter().map(|held| held.at).collect();
+    hands::grant(tx, name, ask.token.hash(), &all).await?;
+    Ok(held)
+}
+
+pub(super) fn read_held(row: &Row) -> Result<Held, StoreError> {
+    let lane = ReviewLane::parse(&row.text("lane")?);
+    Ok(Held {
+        at: read_ref(row)?,
+        round: row.int("round")?,
+        lane: lane.ok_or_else(|| StoreError::Internal("unknown review lane".into()))?,
+        alike: row.maybe_int("alike")?,
+        expires_at: Timestamp(row.int("expires_at")?),
+    })
+}

@@ -1,0 +1,54 @@
+//! Reviews: records that wait for a person, who holds them, and what was decided.
+//!
+//! Nobody has to run for a lock to free: a lease that ran out is passed over by the predicate of the next claim, and its
+//! holder may still answer until somebody else has taken the review.
+
+mod cases;
+mod cluster;
+mod decide;
+mod hands;
+mod lease;
+mod log;
+mod open;
+mod queue;
+mod undo;
+
+pub use cases::Reviewed;
+pub use decide::{Decided, Decision, Member};
+pub use lease::{Held, ReviewAsk, Reviewer};
+pub use log::{Logged, Standing};
+pub(super) use open::open;
+pub use queue::{OwnQueue, ReviewQueue};
+
+use super::StoreError;
+use super::db::{Row, Sql, Tx, params};
+use crate::domain::review::{Review, ReviewLane, ReviewRef};
+use crate::domain::time::Timestamp;
+
+/// Of one job, in the order of their places, so that two callers never wait for each other in a circle.
+const LOCK: Sql = Sql::pair(
+    "SELECT * FROM reviews WHERE job_id = $1 AND seq = ANY($2) ORDER BY seq FOR UPDATE",
+    "SELECT * FROM reviews WHERE job_id = $1 AND seq IN (SELECT value FROM json_each($2)) ORDER BY seq",
+);
+
+/// Holds reviews of one job; those that are not there are left out.
+async fn lock(tx: &mut Tx, job_id: i64, seqs: Vec<i64>) -> Result<Vec<Review>, StoreError> {
+    tx.rows(LOCK, params![job_id, seqs]).await?.iter().map(read_review).collect()
+}
+
+fn read_review(row: &Row) -> Result<Review, StoreError> {
+    let lane = row.text("lane")?;
+    Ok(Review {
+        at: read_ref(row)?,
+        decided: row.text("state")? == "decided",
+        lane: ReviewLane::parse(&lane)
+            .ok_or_else(|| StoreError::Internal(format!("unknown review lane `{lane}`")))?,
+        round: row.int("round")?,
+        holder: row.maybe_text("holder")?,
+        expires_at: row.maybe_int("expires_at")?.map(Timestamp),
+    })
+}
+
+fn read_ref(row: &Row) -> Result<ReviewRef, StoreError> {
+    Ok(ReviewRef { job_id: row.int("job_id")?, seq: row.int("seq")? })
+}

@@ -1,0 +1,98 @@
+//! Records that need a person become reviews in the transaction of their commit.
+
+use emend_proto::decode;
+use emend_proto::v1::{Block, RecordResult};
+
+use super::super::db::{Column, Sql, Tx, params};
+use super::super::records::damaged;
+use super::super::units::read_block;
+use super::super::{Lane, Store, StoreError};
+use crate::domain::results::{Results, ToReview};
+use crate::domain::unit::{Receipt, UnitId};
+
+const INSERT: Sql = Sql::pair(
+    "INSERT INTO reviews (job_id, seq, kind, alike, state, lane, round, due_at, opened)
+     SELECT u.job_id, t.seq, t.kind, t.alike, 'open', 'reviewer', 1, 0, FALSE
+     FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::bigint[]) AS t (unit_id, seq, kind, alike)
+     JOIN units u ON u.id = t.unit_id",
+    "INSERT INTO reviews (job_id, seq, kind, alike, state, lane, round, due_at, opened)
+     SELECT u.job_id, value ->> 1, value ->> 2, value ->> 3, 'open', 'reviewer', 1, 0, FALSE
+     FROM json_each($1) JOIN units u ON u.id = value ->> 0",
+);
+/// Done by a scheduler that knew no reviews.
+const MISSING: Sql = Sql::pair(
+    "SELECT u.id, b.count, b.plain_bytes, b.checksum, b.data
+     FROM units u JOIN jobs j ON j.id = u.job_id JOIN blocks b ON b.unit_id = u.id AND b.revision = 1
+     WHERE u.state = 'done' AND NOT u.reviewed AND u.routed + u.failed > 0 AND j.ended_at IS NULL
+     ORDER BY u.job_id, u.id LIMIT $1 FOR UPDATE OF u SKIP LOCKED",
+    "SELECT u.id, b.count, b.plain_bytes, b.checksum, b.data
+     FROM units u JOIN jobs j ON j.id = u.job_id JOIN blocks b ON b.unit_id = u.id AND b.revision = 1
+     WHERE u.state = 'done' AND NOT u.reviewed AND u.routed + u.failed > 0 AND j.ended_at IS NULL
+     ORDER BY u.job_id, u.id LIMIT $1",
+);
+const REVIEWED: Sql = Sql::pair(
+    "UPDATE units SET reviewed = TRUE WHERE id = ANY($1)",
+    "UPDATE units SET reviewed = TRUE WHERE id IN (SELECT value FROM json_each($1))",
+);
+/// Units in one run of the loop.
+const BATCH: i64 = 20;
+
+/// Opens the reviews of units that were just committed.
+pub(in crate::store) async fn open(tx: &mut Tx, accepted: &[(Receipt, Results)]) -> Result<(), StoreError> {
+    let of = |(receipt, results): &(Receipt, Results)| (receipt.unit_id, results.reviews.clone());
+    insert(tx, accepted.iter().map(of).collect()).await
+}
+
+async fn insert(tx: &mut Tx, units: Vec<(UnitId, Vec<ToReview>)>) -> Result<(), StoreError> {
+    let (mut ids, mut seqs, mut kinds, mut alike) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for (unit_id, reviews) in units {
+        for review in reviews {
+            ids.push(unit_id);
+            seqs.push(review.seq);
+            kinds.push(review.kind);
+            alike.push(review.alike);
+        }
+    }
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let count = ids.len();
+    let table = vec![Column::Ints(ids), Column::Ints(seqs), Column::Texts(kinds), Column::MaybeInts(alike)];
+    tx.execute_exactly(count, INSERT, params![table]).await
+}
+
+impl Store {
+    /// Opens the reviews of a few units that were done by a scheduler of an earlier version; answers whether there were
+    /// any.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] when a unit's results cannot be read.
+    pub async fn open_missing_reviews(&self) -> Result<bool, StoreError> {
+        self.write(Lane::Idle, move |tx| {
+            Box::pin(async move {
+                let mut units = Vec::new();
+                for row in tx.rows(MISSING, params![BATCH]).await? {
+                    let unit_id = row.int("id")?;
+                    units.push((unit_id, to_review(unit_id, &read_block(&row)?)?));
+                }
+                if units.is_empty() {
+                    return Ok(false);
+                }
+                let ids: Vec<_> = units.iter().map(|(unit_id, _)| *unit_id).collect();
+                insert(tx, units).await?;
+                tx.execute_exactly(ids.len(), REVIEWED, params![ids]).await?;
+                Ok(true)
+            })
+        })
+        .await
+    }
+}
+
+fn to_review(unit_id: UnitId, results: &Block) -> Result<Vec<ToReview>, StoreError> {
+    let mut found = Vec::new();
+    for result in decode::<RecordResult>(results).map_err(|error| damaged(unit_id, &error))? {
+        let result = result.map_err(|error| damaged(unit_id, &error))?;
+        found.extend(ToReview::of(result.seq.cast_signed(), &result));
+    }
+    Ok(found)
+}

@@ -1,0 +1,104 @@
+//! What waits for people, and why there may be nothing for one of them.
+
+use std::time::Duration;
+
+use super::super::db::{Sql, params};
+use super::super::{Store, StoreError};
+use crate::domain::time::Timestamp;
+
+/// Reviews of jobs that people may work on.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ReviewQueue {
+    /// Undecided.
+    pub open: i64,
+    /// Of those, held by somebody.
+    pub held: i64,
+    /// When the first of those is free unless it is renewed.
+    pub next_free_at: Option<Timestamp>,
+    /// Of the open ones, those that are due later: until then the answer before may be taken back.
+    pub later: i64,
+    /// When the first of those is due.
+    pub next_due_at: Option<Timestamp>,
+    /// Of the open ones, those that wait for a lead.
+    pub for_leads: i64,
+}
+
+/// What one reviewer has to do with the queue.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct OwnQueue {
+    /// Held by this one.
+    pub held: i64,
+    /// Open, and skipped or answered by this one.
+    pub passed: i64,
+    /// Reviews that this one has decided within the last 24 hours.
+    pub decided_today: i64,
+}
+
+const QUEUE: Sql = Sql::same(
+    "SELECT COUNT(*) AS open, COUNT(*) FILTER (WHERE r.expires_at > $2) AS held,
+         MIN(r.expires_at) FILTER (WHERE r.expires_at > $2) AS next_free_at,
+         COUNT(*) FILTER (WHERE r.due_at > $2) AS later, MIN(r.due_at) FILTER (WHERE r.due_at > $2) AS next_due_at,
+         COUNT(*) FILTER (WHERE r.lane = 'lead') AS for_leads
+     FROM jobs j JOIN reviews r ON r.job_id = j.id AND r.state = 'open'
+     WHERE j.state IN ('importing', 'running', 'reviewing') AND NOT j.paused AND NOT j.deleted
+       AND ($1 = 0 OR j.id = $1)",
+);
+const OWN: Sql = Sql::same(
+    "SELECT (SELECT COUNT(*) FROM reviews r
+             WHERE r.holder = $1 AND r.state = 'open' AND r.expires_at > $3 AND ($2 = 0 OR r.job_id = $2)) AS held,
+         (SELECT COUNT(*) FROM review_hands h JOIN reviews r ON r.job_id = h.job_id AND r.seq = h.seq
+          WHERE h.reviewer = $1 AND h.passed AND r.state = 'open' AND ($2 = 0 OR h.job_id = $2)) AS passed,
+         (SELECT COUNT(*) FROM decisions d JOIN decision_members m ON m.decision_id = d.id
+          WHERE d.reviewer = $1 AND d.at > $4 AND ($2 = 0 OR d.job_id = $2)
+            AND NOT EXISTS (SELECT 1 FROM decisions u WHERE u.undoes = d.id)) AS decided",
+);
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+impl Store {
+    /// What waits for people, of one job or of all.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails.
+    pub async fn review_queue(&self, job_id: Option<i64>, now: Timestamp) -> Result<ReviewQueue, StoreError> {
+        self.read(move |tx| {
+            Box::pin(async move {
+                let row = tx.row(QUEUE, params![job_id.unwrap_or(0), now]).await?;
+                let row = row.ok_or_else(|| StoreError::Internal("a count gave no row".into()))?;
+                Ok(ReviewQueue {
+                    open: row.int("open")?,
+                    held: row.int("held")?,
+                    next_free_at: row.maybe_int("next_free_at")?.map(Timestamp),
+                    later: row.int("later")?,
+                    next_due_at: row.maybe_int("next_due_at")?.map(Timestamp),
+                    for_leads: row.int("for_leads")?,
+                })
+            })
+        })
+        .await
+    }
+
+    /// What one reviewer has to do with it.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails.
+    pub async fn own_queue(
+        &self,
+        reviewer: String,
+        job_id: Option<i64>,
+        now: Timestamp,
+    ) -> Result<OwnQueue, StoreError> {
+        self.read(move |tx| {
+            Box::pin(async move {
+                let asked = params![reviewer, job_id.unwrap_or(0), now, now - DAY];
+                let row = tx.row(OWN, asked).await?;
+                let row = row.ok_or_else(|| StoreError::Internal("a count gave no row".into()))?;
+                Ok(OwnQueue {
+                    held: row.int("held")?,
+                    passed: row.int("passed")?,
+                    decided_today: row.int("decided")?,
+                })
+            })
+        })
+        .await
+    }
+}
