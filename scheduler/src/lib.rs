@@ -10,6 +10,7 @@ mod bell;
 mod clock;
 mod config;
 mod deadline;
+mod desk;
 pub mod domain;
 mod events;
 mod ids;

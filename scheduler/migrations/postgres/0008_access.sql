@@ -19,7 +19,9 @@ CREATE TABLE sessions (
     -- Forms and calls of the session carry it.
     csrf            TEXT NOT NULL,
     created_at      BIGINT NOT NULL,
-    seen_at         BIGINT NOT NULL
+    seen_at         BIGINT NOT NULL,
+    -- A session that was signed out stays for a while: what is sent with it again is told apart.
+    signed_out_at   BIGINT
 );
 CREATE INDEX sessions_by_account ON sessions (account);
 

@@ -5,6 +5,7 @@ mod bearer;
 mod connection;
 mod connections;
 mod deadlines;
+mod desk;
 mod gate;
 mod grpc;
 mod health;
@@ -27,7 +28,7 @@ pub use bearer::NewToken;
 
 use accept::Incoming;
 use gate::Gate;
-use tls::Tls;
+use tls::{For, Tls};
 use watch::keep_current;
 
 use crate::audit::Auditor;
@@ -125,7 +126,7 @@ impl Wire {
             tasks.spawn(async move { keep_current(&gate, token_file, &clock, &stop).await });
         }
         let tls = if config.tls.certificate.is_some() {
-            let (tls, files) = Tls::read(&config.tls, config.tokens.is_some(), app.clock.now())?;
+            let (tls, files) = Tls::read(&config.tls, For::Callers { certificate_optional: config.tokens.is_some() }, app.clock.now())?;
             let tls = Arc::new(tls);
             let (kept, clock, stop) = (tls.clone(), app.clock.clone(), stop.clone());
             tasks.spawn(async move { keep_current(&*kept, files, &clock, &stop).await });

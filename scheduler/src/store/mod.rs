@@ -35,7 +35,7 @@ use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-pub use accounts::{Account, Attempt, Session};
+pub use accounts::{Account, Attempt, Known, Session};
 pub use audit::{AuditState, Note, Sealed};
 pub use commits::{Commit, Outcome};
 use db::{Db, Sql, Tx, Work, params};

@@ -4,7 +4,7 @@ mod logins;
 mod sessions;
 
 pub use logins::Attempt;
-pub use sessions::Session;
+pub use sessions::{Known, Session};
 
 use serde_json::json;
 

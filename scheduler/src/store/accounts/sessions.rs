@@ -31,6 +31,17 @@ impl std::fmt::Debug for Session {
     }
 }
 
+/// What a session's id stands for.
+#[derive(Debug, Clone)]
+pub enum Known {
+    /// A session that is not over.
+    Live(Session),
+    /// One that was signed out: whoever comes with it sends again what was sent before.
+    SignedOut,
+    /// None, or one that is over, or one whose account was disabled.
+    Nothing,
+}
+
 /// Only for an account that is not disabled; the row is locked, so that one which is just being disabled gets none.
 const MAY: Sql = Sql::pair(
     "SELECT name FROM accounts WHERE name = $1 AND disabled_at IS NULL FOR UPDATE",
@@ -40,14 +51,18 @@ const INSERT: Sql = Sql::same(
     "INSERT INTO sessions (id_hash, account, csrf, created_at, seen_at) VALUES ($1, $2, $3, $4, $4)",
 );
 const GET: Sql = Sql::same(
-    "SELECT s.account, s.csrf, s.created_at, s.seen_at, a.roles, a.skills
+    "SELECT s.account, s.csrf, s.created_at, s.seen_at, s.signed_out_at, a.roles, a.skills
      FROM sessions s JOIN accounts a ON a.name = s.account
-     WHERE s.id_hash = $1 AND s.seen_at > $2 AND s.created_at > $3 AND a.disabled_at IS NULL",
+     WHERE s.id_hash = $1 AND s.created_at > $3 AND a.disabled_at IS NULL
+         AND (s.seen_at > $2 OR s.signed_out_at IS NOT NULL)",
 );
 const SEEN: Sql = Sql::same("UPDATE sessions SET seen_at = $2 WHERE id_hash = $1 AND seen_at < $2");
-const END: Sql = Sql::same("DELETE FROM sessions WHERE id_hash = $1");
+const SIGN_OUT: Sql =
+    Sql::same("UPDATE sessions SET signed_out_at = $2 WHERE id_hash = $1 AND signed_out_at IS NULL");
 const END_ALL: Sql = Sql::same("DELETE FROM sessions WHERE account = $1");
-const PRUNE: Sql = Sql::same("DELETE FROM sessions WHERE seen_at <= $1 OR created_at <= $2");
+const PRUNE: Sql = Sql::same(
+    "DELETE FROM sessions WHERE created_at <= $2 OR (seen_at <= $1 AND signed_out_at IS NULL)",
+);
 
 impl Store {
     /// Begins a session: the password was right. The session that the browser had before ends; whether there is a new
@@ -67,7 +82,7 @@ impl Store {
         self.write(Lane::Urgent, move |tx| {
             Box::pin(async move {
                 if let Some(before) = before {
-                    tx.execute(END, params![before]).await?;
+                    tx.execute(SIGN_OUT, params![before, now]).await?;
                 }
                 if tx.row(MAY, params![account.as_str()]).await?.is_none() {
                     return Ok(false);
@@ -81,15 +96,19 @@ impl Store {
         .await
     }
 
-    /// The session of this id, unless it is over or its account disabled.
+    /// What a session's id stands for.
     ///
     /// # Errors
     /// [`StoreError`] when the database fails.
-    pub async fn session(&self, id_hash: Vec<u8>, now: Timestamp) -> Result<Option<Session>, StoreError> {
+    pub async fn session(&self, id_hash: Vec<u8>, now: Timestamp) -> Result<Known, StoreError> {
         self.read(move |tx| {
             Box::pin(async move {
                 let row = tx.row(GET, params![id_hash, now - IDLE, now - ABSOLUTE]).await?;
-                row.as_ref().map(read_session).transpose()
+                let Some(row) = row else { return Ok(Known::Nothing) };
+                if row.maybe_int("signed_out_at")?.is_some() {
+                    return Ok(Known::SignedOut);
+                }
+                read_session(&row).map(Known::Live)
             })
         })
         .await
@@ -118,7 +137,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         self.write(Lane::Urgent, move |tx| {
             Box::pin(async move {
-                if tx.execute(END, params![id_hash]).await? > 0 {
+                if tx.execute(SIGN_OUT, params![id_hash, now]).await? > 0 {
                     note(tx, &Note::new(account, "signed_out", json!({})), now).await?;
                 }
                 Ok(())
