@@ -29,7 +29,9 @@ pub use accounts::{Accounts, AccountsError, NewPassword};
 pub use audit::{AuditError, AuditReport, verify as verify_audit};
 pub use config::{AuditConfig, Config, DeskConfig, DeskTls, Scaler, TlsConfig};
 #[cfg(feature = "test-hooks")]
+pub use desk::listed as desk_routes;
+#[cfg(feature = "test-hooks")]
 pub use events::relay_alone;
 pub use secret::Secret;
-pub use server::{NewToken, ServeError, serve, serve_with};
+pub use server::{Listeners, NewToken, ServeError, serve, serve_on, serve_with};
 pub use vitals::{NotReady, Snapshot, Vitals};

@@ -56,7 +56,11 @@ impl Call {
     pub(super) fn json<T: DeserializeOwned>(&self) -> Result<T, Fault> {
         let body = if self.body.is_empty() { &b"{}"[..] } else { &self.body };
         serde_json::from_slice(body).map_err(|error| {
-            Fault::invalid(format!("the body is not what this call takes: see line {}, column {}", error.line(), error.column()))
+            Fault::invalid(format!(
+                "the body is not what this call takes: see line {}, column {}",
+                error.line(),
+                error.column()
+            ))
         })
     }
 }

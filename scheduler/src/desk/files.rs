@@ -38,7 +38,8 @@ fn digest() -> &'static str {
 /// An HTML page, with the paths of its files and `{{name}}` replaced. The values are hexadecimal digits and the like:
 /// nothing here escapes them.
 pub(super) fn html(name: &str, values: &[(&str, &str)]) -> Result<Response, Fault> {
-    let missing = || Fault::new(StatusCode::NOT_FOUND, "NOT_FOUND", "this program was built without that page");
+    let missing =
+        || Fault::new(StatusCode::NOT_FOUND, "NOT_FOUND", "this program was built without that page");
     let file = Files::get(name).ok_or_else(missing)?;
     let mut text = String::from_utf8_lossy(&file.data).replace(ASSETS, &format!("{ASSETS}{}/", digest()));
     for (key, value) in values {
@@ -53,7 +54,9 @@ pub(super) fn asset(path: &str) -> Result<Response, Fault> {
     let (name, cache) = match path.split_once('/') {
         Some((first, rest)) if first == digest() => (rest, FOR_EVER),
         // A page of the program before this one, or of another scheduler's.
-        Some((first, rest)) if first.len() == DIGEST && first.bytes().all(|byte| byte.is_ascii_hexdigit()) => {
+        Some((first, rest))
+            if first.len() == DIGEST && first.bytes().all(|byte| byte.is_ascii_hexdigit()) =>
+        {
             (rest, ASK_AGAIN)
         }
         _ => (path, ASK_AGAIN),
@@ -85,7 +88,9 @@ mod tests {
 
     #[test]
     fn what_is_no_file_of_the_page_is_not_served() {
-        for path in ["", "/", "no-such.js", "../Cargo.toml", "tests/a.js", "desk.html", ".gitkeep", "a/../desk.js"] {
+        for path in
+            ["", "/", "no-such.js", "../Cargo.toml", "tests/a.js", "desk.html", ".gitkeep", "a/../desk.js"]
+        {
             assert_eq!(asset(path).unwrap_err().status, StatusCode::NOT_FOUND, "{path}");
         }
         assert_eq!(digest().len(), DIGEST);
@@ -94,7 +99,8 @@ mod tests {
 
     #[test]
     fn a_file_is_kept_for_ever_by_its_digest_alone() {
-        let Some(name) = Files::iter().find(|name| kind(name).is_some() && !name.starts_with("tests/")) else {
+        let Some(name) = Files::iter().find(|name| kind(name).is_some() && !name.starts_with("tests/"))
+        else {
             return;
         };
         let cache = |path: &str| asset(path).unwrap().headers()[header::CACHE_CONTROL].clone();

@@ -115,9 +115,9 @@ fn admit(rule: Rule, signed_in: Option<&SignedIn>) -> Result<(), Fault> {
 }
 
 async fn read(body: Body) -> Result<Bytes, Fault> {
-    axum::body::to_bytes(body, MOST_BODY).await.map_err(|_| {
-        Fault::new(StatusCode::PAYLOAD_TOO_LARGE, "TOO_LARGE", "a request is at most 64 KiB")
-    })
+    axum::body::to_bytes(body, MOST_BODY)
+        .await
+        .map_err(|_| Fault::new(StatusCode::PAYLOAD_TOO_LARGE, "TOO_LARGE", "a request is at most 64 KiB"))
 }
 
 /// The token that a request brings: a script's in a header, a form's in a field.

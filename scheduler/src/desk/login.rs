@@ -130,7 +130,8 @@ fn again(fault: &Fault) -> Response {
         "<!doctype html><meta charset=\"utf-8\"><meta http-equiv=\"refresh\" content=\"0;url=/desk/login?error={error}\">\
          <title>Emend</title><a href=\"/desk/login?error={error}\">Emend</a>"
     );
-    let mut response = (fault.status, [(header::CONTENT_TYPE, "text/html; charset=utf-8")], html).into_response();
+    let mut response =
+        (fault.status, [(header::CONTENT_TYPE, "text/html; charset=utf-8")], html).into_response();
     if let Some(seconds) = fault.retry_seconds() {
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }

@@ -5,7 +5,8 @@ use axum::http::{HeaderMap, Uri, header};
 /// Browsers say where a request comes from: every one in `Origin`, newer ones in `Sec-Fetch-Site`. A POST that says
 /// neither, or another place than ours in either, is none of our pages'.
 pub(super) fn is_ours(headers: &HeaderMap, uri: &Uri, secure: bool) -> bool {
-    let text = |name| headers.get_all(name).iter().map(|value| value.to_str().unwrap_or("?")).collect::<Vec<_>>();
+    let text =
+        |name| headers.get_all(name).iter().map(|value| value.to_str().unwrap_or("?")).collect::<Vec<_>>();
     let (origin, site) = (text(header::ORIGIN), text(header::HeaderName::from_static("sec-fetch-site")));
     let fits_site = site.iter().all(|site| *site == "same-origin");
     let fits_origin = origin.iter().all(|origin| is_host(origin, headers, uri, secure));

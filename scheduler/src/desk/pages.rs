@@ -30,7 +30,8 @@ pub(super) const ROUTES: &[Route] = &[
         rule: Rule::Open,
         kind: Kind::Asset,
         handler: |call| {
-            async move { files::asset(call.uri.path().strip_prefix("/desk/assets/").unwrap_or_default()) }.boxed()
+            async move { files::asset(call.uri.path().strip_prefix("/desk/assets/").unwrap_or_default()) }
+                .boxed()
         },
     },
 ];

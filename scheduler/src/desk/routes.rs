@@ -99,9 +99,7 @@ pub fn listed() -> Vec<(&'static str, &'static str, String, &'static str)> {
         Kind::Api => "api",
         Kind::Asset => "asset",
     };
-    table()
-        .map(|route| (route.method.word(), route.path, route.rule.words(), kind(route.kind)))
-        .collect()
+    table().map(|route| (route.method.word(), route.path, route.rule.words(), kind(route.kind))).collect()
 }
 
 #[cfg(test)]

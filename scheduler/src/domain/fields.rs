@@ -37,6 +37,32 @@ pub fn apply_changes(payload: &[u8], changes: &[Change]) -> Result<Vec<u8>, NotA
     Ok(out)
 }
 
+/// Names and values of a payload with `changes` applied, in order: a JSON string is its text, `null` is empty, anything
+/// else is its JSON text. Validators read records likewise.
+///
+/// # Errors
+/// [`NotAnObject`].
+pub fn texts(payload: &[u8], changes: &[Change]) -> Result<Vec<(String, String)>, NotAnObject> {
+    let Ordered(fields) = serde_json::from_slice(payload).map_err(|_| NotAnObject)?;
+    let mut texts: Vec<(String, String)> =
+        fields.into_iter().map(|(name, value)| (name, text(value.get()))).collect();
+    for change in changes {
+        match texts.iter_mut().find(|(name, _)| *name == change.field) {
+            Some((_, value)) => value.clone_from(&change.after),
+            None => texts.push((change.field.clone(), change.after.clone())),
+        }
+    }
+    Ok(texts)
+}
+
+fn text(json: &str) -> String {
+    match json.as_bytes().first() {
+        Some(b'"') => serde_json::from_str(json).unwrap_or_default(),
+        _ if json == "null" => String::new(),
+        _ => json.to_owned(),
+    }
+}
+
 fn push_field(out: &mut Vec<u8>, name: &str, value: &str) {
     if out.len() > 1 {
         out.push(b',');
@@ -96,6 +122,16 @@ mod tests {
         );
         assert_eq!(applied("{}", &changes[..1]), r#"{"b":"x"}"#);
         assert_eq!(applied(r#"{"a": 1}"#, &[]), r#"{"a": 1}"#);
+    }
+
+    #[test]
+    fn values_are_read_as_text() {
+        let changes = [change("b", "x"), change("new", "1")];
+        let read =
+            texts(r#"{"a": 1.0, "b":null,"c":[1, 2],"d":"\u1ec5","e":null}"#.as_bytes(), &changes).unwrap();
+        let expected = [("a", "1.0"), ("b", "x"), ("c", "[1, 2]"), ("d", "ễ"), ("e", ""), ("new", "1")];
+        assert_eq!(read, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        assert_eq!(texts(b"[]", &[]), Err(NotAnObject));
     }
 
     #[test]

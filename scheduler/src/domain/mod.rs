@@ -11,6 +11,7 @@ pub mod fields;
 pub mod job;
 pub mod key;
 pub mod lease;
+pub mod mask;
 pub mod outlook;
 pub mod results;
 pub mod review;

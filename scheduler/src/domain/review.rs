@@ -3,6 +3,7 @@
 use emend_proto::v1::{Change, Finding};
 use serde::{Deserialize, Serialize};
 
+use super::mask::HIDDEN;
 use super::time::Timestamp;
 
 /// The rule that a person's changes name.
@@ -147,7 +148,8 @@ pub struct Case {
 }
 
 impl Case {
-    fn value(&self, field: &str) -> Option<&str> {
+    /// What stands in a field.
+    pub fn value(&self, field: &str) -> Option<&str> {
         self.fields.iter().find_map(|(name, value)| (name == field).then_some(value.as_str()))
     }
 
@@ -185,6 +187,9 @@ impl Case {
             let Some(before) = self.value(field).or_else(|| self.at_issue(field).then_some("")) else {
                 return wrong(format!("name `{field}`, which the record does not have"));
             };
+            if after.contains(HIDDEN) {
+                return wrong(format!("give `{field}` a value that is not masked"));
+            }
             if after.len() > MAX_VALUE || after.chars().any(char::is_control) {
                 return wrong(format!("give `{field}` a value that is too long, or of more than one line"));
             }
@@ -289,6 +294,7 @@ mod tests {
             (&[("phone", "9"), ("phone", "9")], "twice"),
             (&[("phone", "9"), ("other", "9")], "does not have"),
             (&[("phone", "0\n9")], "one line"),
+            (&[("phone", "•••9")], "masked"),
         ] {
             let (field, what) = case().effect(&values(wrong)).unwrap_err();
             assert!(field == "answer.values" && what.contains(said), "{what}");

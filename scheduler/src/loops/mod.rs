@@ -26,6 +26,7 @@ pub(crate) fn start(app: &App, tasks: &TaskTracker, stop: &CancellationToken) {
     every("split", OFTEN, Box::new(|app| Box::pin(split(app))));
     every("advance", OFTEN, Box::new(|app| Box::pin(advance(app))));
     every("sessions", SELDOM, Box::new(|app| Box::pin(end_sessions(app))));
+    every("review", OFTEN, Box::new(|app| Box::pin(review(app))));
     every("retain", SELDOM, Box::new(|app| Box::pin(retain(app))));
     every("clock", SELDOM, Box::new(|app| Box::pin(set_clock(app))));
 }
@@ -85,6 +86,11 @@ async fn advance(app: App) -> Result<bool, StoreError> {
         tracing::info!(job_id, state = state.as_str(), "job moved on");
     }
     Ok(false)
+}
+
+/// Only a store that an earlier version has worked on has anything for this.
+async fn review(app: App) -> Result<bool, StoreError> {
+    app.store.open_missing_reviews().await
 }
 
 async fn retain(app: App) -> Result<bool, StoreError> {

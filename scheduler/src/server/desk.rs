@@ -97,7 +97,11 @@ async fn carry(line: Line, peer: SocketAddr, secure: bool, router: Router, stop:
 
 fn builder() -> auto::Builder<TokioExecutor> {
     let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(DESK_HEAD_TIMEOUT).max_buf_size(DESK_HEAD_BYTES);
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(DESK_HEAD_TIMEOUT)
+        .max_buf_size(DESK_HEAD_BYTES);
     builder
         .http2()
         .timer(TokioTimer::new())

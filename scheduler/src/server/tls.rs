@@ -47,11 +47,7 @@ impl Tls {
     ///
     /// # Errors
     /// Which file cannot be used, and why.
-    pub(super) fn read(
-        config: &TlsConfig,
-        whom: For,
-        now: Timestamp,
-    ) -> Result<(Self, Files), String> {
+    pub(super) fn read(config: &TlsConfig, whom: For, now: Timestamp) -> Result<(Self, Files), String> {
         let files = read(config)?;
         let current = RwLock::new(make(&files, whom, now)?);
         Ok((Self { config: config.clone(), whom, current }, files))

@@ -7,9 +7,9 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
 use super::records::{Pick, refuse_gone};
-use super::{App, compute, status};
+use super::{App, compute, status, views};
 use crate::domain::job::JobState;
-use crate::store::{Job, JobConflict, StoreError, UnitBlocks};
+use crate::store::{Job, JobConflict, Standing, StoreError, UnitBlocks};
 
 type Answers = mpsc::Sender<Result<v1::ExportRecordsResponse, Status>>;
 
@@ -54,7 +54,8 @@ impl App {
         Err(status::from_store(StoreError::JobState(JobConflict::Unfinished)))
     }
 
-    /// Reads page by page in short transactions: what is committed never changes, so pages agree.
+    /// Reads page by page in short transactions: what is committed never changes, and neither does what people have
+    /// decided for good. Decisions that become final meanwhile are left to the next export, so that pages agree.
     async fn export_into(
         &self,
         answers: &Answers,
@@ -63,17 +64,23 @@ impl App {
         mut after: i64,
     ) -> Result<(), Status> {
         let pick = Pick { verdict: request.only(), finding: String::new() };
+        let now = self.clock.now();
         loop {
             let units = self.store.unit_blocks(job_id, pick.having(), after, UNITS).await;
             let units = units.map_err(status::from_store)?;
             let Some(last) = units.last().map(|unit| unit.last_seq) else { return Ok(()) };
+            let first = units.first().map_or(after, |unit| unit.first_seq);
+            let standing = self.store.standing(job_id, first, last, now).await;
+            let mut standing = standing.map_err(status::from_store)?;
             for unit in units {
+                let later = standing.split_off(standing.partition_point(|found| found.seq <= unit.last_seq));
+                let standing = std::mem::replace(&mut standing, later);
                 let sent = if request.as_blocks {
-                    send_blocks(answers, unit).await?
+                    send_blocks(answers, unit, standing).await?
                 } else {
                     let pick = pick.clone();
-                    let views =
-                        compute(move || pick.views(unit, after)).await?.map_err(status::from_store)?;
+                    let views = compute(move || pick.views(unit, after, &standing)).await?;
+                    let views = views.map_err(status::from_store)?;
                     send_views(answers, views).await
                 };
                 if !sent || self.stopping.is_cancelled() {
@@ -96,13 +103,13 @@ fn stopped(caller_is_there: bool) -> Result<(), Status> {
     ))
 }
 
-async fn send_blocks(answers: &Answers, unit: UnitBlocks) -> Result<bool, Status> {
+async fn send_blocks(answers: &Answers, unit: UnitBlocks, standing: Vec<Standing>) -> Result<bool, Status> {
     for block in std::iter::once(&unit.records).chain(&unit.results) {
         let damaged = |error: emend_proto::BlockError| StoreError::Damaged(unit.unit_id, error.to_string());
         block.verify().map_err(damaged).map_err(status::from_store)?;
     }
     let blocks = v1::UnitBlocks {
-        decisions: Vec::new(),
+        decisions: standing.into_iter().map(views::standing).collect(),
         first_seq: unit.first_seq.unsigned_abs(),
         records: Some(unit.records),
         results: unit.results,

@@ -7,6 +7,7 @@ mod import;
 mod jobs;
 mod outlook;
 mod records;
+mod reviews;
 mod scaler;
 mod schedule;
 pub(crate) mod status;
@@ -46,6 +47,7 @@ pub(crate) struct App {
     /// What probes and metrics tell of this scheduler.
     pub(crate) pulse: Pulse,
     sums: Arc<Mutex<HashMap<i64, Sums>>>,
+    queues: Arc<tokio::sync::Mutex<reviews::Queues>>,
     outlook: outlook::Cache,
 }
 
@@ -72,6 +74,7 @@ impl App {
             streams: TaskTracker::new(),
             pulse: Pulse::default(),
             sums: Arc::default(),
+            queues: Arc::default(),
             outlook: outlook::Cache::default(),
         }
     }

@@ -4,9 +4,10 @@ use emend_proto::v1::{self, Record, RecordResult, Verdict};
 use emend_proto::{BlockError, decode};
 use tonic::Status;
 
-use super::{App, compute, page_after, page_size, status, views};
+use super::{App, compute, page_after, page_size, reviews, status, views};
 use crate::domain::results::Verdicts;
-use crate::store::{Having, JobConflict, StoreError, UnitBlocks, UnitStatus};
+use crate::domain::review::ReviewRef;
+use crate::store::{Having, JobConflict, Standing, StoreError, UnitBlocks, UnitStatus};
 
 /// Units read at a time while a list fills.
 const UNITS: u32 = 8;
@@ -27,14 +28,19 @@ impl App {
         let payload = found.record.payload.clone();
         let receipt = found.unit.receipt.clone().map(views::receipt);
         let unit = UnitStatus { unit: found.unit, worker: found.worker, verdicts: Verdicts::default() };
-        let view = views::record(found.seq, found.record, found.result).map_err(status::from_store)?;
+        let (now, seq) = (self.clock.now(), found.seq);
+        let standing = self.store.standing(job.id, seq, seq, now).await.map_err(status::from_store)?;
+        let view = views::record(seq, found.record, found.result, standing.first());
+        let view = view.map_err(status::from_store)?;
+        let decisions = self.store.decisions_of(ReviewRef { job_id: job.id, seq }).await;
+        let decisions = decisions.map_err(status::from_store)?.into_iter();
         Ok(v1::GetRecordResponse {
             record: Some(view),
             payload: payload.to_vec(),
             pack: Some(v1::PackRef { name: job.spec.pack, version: job.spec.pack_version }),
-            unit: Some(views::unit(unit, self.clock.now())),
+            unit: Some(views::unit(unit, now)),
             receipt,
-            decisions: Vec::new(),
+            decisions: decisions.map(|logged| reviews::decision(logged, now)).collect(),
         })
     }
 
@@ -53,9 +59,11 @@ impl App {
             let units = units.map_err(status::from_store)?;
             let Some(last) = units.last().map(|unit| unit.last_seq) else { break };
             let (pick, before) = (pick.clone(), after);
+            let standing = self.store.standing(job.id, after, last, self.clock.now()).await;
+            let standing = standing.map_err(status::from_store)?;
             let found = compute(move || {
-                let found =
-                    units.into_iter().map(|unit| pick.views(unit, before)).collect::<Result<Vec<_>, _>>();
+                let views = |unit| pick.views(unit, before, &standing);
+                let found = units.into_iter().map(views).collect::<Result<Vec<_>, _>>();
                 found.map(|found| found.into_iter().flatten().collect::<Vec<_>>())
             });
             records.extend(found.await?.map_err(status::from_store)?);
@@ -95,8 +103,13 @@ impl Pick {
         }
     }
 
-    /// A unit's records of this pick that come after `after_seq`.
-    pub(super) fn views(&self, unit: UnitBlocks, after_seq: i64) -> Result<Vec<v1::RecordView>, StoreError> {
+    /// A unit's records of this pick that come after `after_seq`; `standing`, in order, is what people decided on them.
+    pub(super) fn views(
+        &self,
+        unit: UnitBlocks,
+        after_seq: i64,
+        standing: &[Standing],
+    ) -> Result<Vec<v1::RecordView>, StoreError> {
         let damaged = |error: BlockError| StoreError::Damaged(unit.unit_id, error.to_string());
         let mut results = match &unit.results {
             Some(results) => Some(decode::<RecordResult>(results).map_err(damaged)?),
@@ -113,7 +126,9 @@ impl Pick {
             };
             let record = record.map_err(damaged)?;
             if seq > after_seq && self.takes(result.as_ref()) {
-                views.push(views::record(seq, record, result)?);
+                let decided = standing.binary_search_by_key(&seq, |standing| standing.seq);
+                let decided = decided.ok().map(|at| &standing[at]);
+                views.push(views::record(seq, record, result, decided)?);
             }
         }
         Ok(views)

@@ -9,9 +9,10 @@ use super::work::proto_duration;
 use crate::domain::fields::apply_changes;
 use crate::domain::job::JobState;
 use crate::domain::results::Tallies;
+use crate::domain::review::AnswerKind;
 use crate::domain::time::Timestamp;
 use crate::domain::unit::{Receipt, UnitState};
-use crate::store::{Import, Job, Progress, StoreError, UnitStatus, WorkerStatus};
+use crate::store::{Import, Job, Progress, Standing, StoreError, UnitStatus, WorkerStatus};
 
 pub(super) fn job(
     job: Job,
@@ -74,6 +75,9 @@ fn progress(job: &Job, progress: &Progress, now: Timestamp) -> v1::Progress {
         units_set_aside: progress.set_aside.unsigned_abs(),
         elapsed: Some(proto_duration(elapsed)),
         records_per_second: rate,
+        reviews_open: progress.reviews_open.unsigned_abs(),
+        reviews_decided: progress.reviews_decided.unsigned_abs(),
+        reviews_rejected: progress.reviews_rejected.unsigned_abs(),
         ..v1::Progress::default()
     }
 }
@@ -139,13 +143,16 @@ pub(super) fn unit(status: UnitStatus, now: Timestamp) -> v1::UnitStatus {
     }
 }
 
-/// A record with its result applied.
+/// A record with its result applied, and over it what people decided.
 pub(super) fn record(
     seq: i64,
     record: Record,
     result: Option<RecordResult>,
+    standing: Option<&Standing>,
 ) -> Result<v1::RecordView, StoreError> {
-    let result = result.unwrap_or_default();
+    let mut result = result.unwrap_or_default();
+    let by_hand = standing.into_iter().flat_map(|standing| standing.effect.changes.clone());
+    result.changes.extend(by_hand.map(v1::Change::from));
     let fields = if result.changes.is_empty() {
         record.payload
     } else {
@@ -161,8 +168,20 @@ pub(super) fn record(
         changes: result.changes,
         findings: result.findings,
         failure: result.failure,
-        ..v1::RecordView::default()
+        rejected: standing.is_some_and(|standing| standing.effect.kind == AnswerKind::Rejected),
+        decided: standing.is_some(),
     })
+}
+
+/// What people decided on a record, for an export.
+pub(super) fn standing(standing: Standing) -> v1::RecordDecision {
+    v1::RecordDecision {
+        seq: standing.seq.unsigned_abs(),
+        kind: super::reviews::answer_kind(standing.effect.kind).into(),
+        changes: standing.effect.changes.into_iter().map(Into::into).collect(),
+        reason: standing.reason,
+        reviewers: standing.reviewers,
+    }
 }
 
 fn job_state(state: JobState) -> v1::JobState {

@@ -24,6 +24,12 @@ pub struct Progress {
     pub done: i64,
     /// See `ready`.
     pub set_aside: i64,
+    /// Reviews that wait for an answer.
+    pub reviews_open: i64,
+    /// Reviews that need no more.
+    pub reviews_decided: i64,
+    /// Of those, records not to be used.
+    pub reviews_rejected: i64,
 }
 
 /// A unit as listed: not a lease.
@@ -42,6 +48,11 @@ const SUMS: Sql = Sql::same(
          CAST(SUM(valid) AS BIGINT) AS valid, CAST(SUM(corrected) AS BIGINT) AS corrected,
          CAST(SUM(routed) AS BIGINT) AS routed, CAST(SUM(failed) AS BIGINT) AS failed
      FROM units WHERE job_id = $1 AND state <> 'split' GROUP BY state",
+);
+const REVIEWS: Sql = Sql::same(
+    "SELECT COUNT(*) FILTER (WHERE state = 'open') AS open, COUNT(*) FILTER (WHERE state = 'decided') AS decided,
+         COUNT(*) FILTER (WHERE rejected) AS rejected
+     FROM reviews WHERE job_id = $1",
 );
 const TALLIES: Sql = Sql::pair(
     "SELECT kind.key AS kind, entry.key AS name, CAST(SUM(entry.value::bigint) AS BIGINT) AS count
@@ -74,6 +85,11 @@ impl Store {
                 let mut progress = Progress::default();
                 for row in tx.rows(SUMS, params![job_id]).await? {
                     add(&mut progress, &row)?;
+                }
+                if let Some(row) = tx.row(REVIEWS, params![job_id]).await? {
+                    progress.reviews_open = row.int("open")?;
+                    progress.reviews_decided = row.int("decided")?;
+                    progress.reviews_rejected = row.int("rejected")?;
                 }
                 Ok(progress)
             })

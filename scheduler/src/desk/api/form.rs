@@ -19,7 +19,8 @@ pub(super) async fn form(call: &Call) -> Result<Value, Fault> {
     let Ask { job_id } = call.json()?;
     let job = call.app().store.job(JobRef::Id(job_id)).await.map_err(from_store)?;
     // A manifest of another version is one without words.
-    let Manifest { fields, findings, .. } = Manifest::decode(job.spec.manifest.as_slice()).unwrap_or_default();
+    let Manifest { fields, findings, .. } =
+        Manifest::decode(job.spec.manifest.as_slice()).unwrap_or_default();
     let fields = fields.into_iter().map(|field| {
         json!({
             "name": field.name,
@@ -29,9 +30,9 @@ pub(super) async fn form(call: &Call) -> Result<Value, Fault> {
             "related": field.related,
         })
     });
-    let findings = findings
-        .into_iter()
-        .map(|finding| json!({ "code": finding.code, "text_vi": finding.text_vi, "text_en": finding.text_en }));
+    let findings = findings.into_iter().map(
+        |finding| json!({ "code": finding.code, "text_vi": finding.text_vi, "text_en": finding.text_en }),
+    );
     Ok(json!({
         "job": { "id": job.id, "name": job.spec.name },
         "fields": fields.collect::<Vec<_>>(),

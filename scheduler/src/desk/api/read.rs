@@ -31,7 +31,7 @@ macro_rules! asks {
 
 asks! {
     Lease { job: String, finding: String, skills: Vec<String>, max_reviews: u32 } -> LeaseReviewsRequest {
-        job: job, finding: finding, skills: skills, max_reviews: max_reviews
+        job: job, finding: finding, skills: skills, max_reviews: max_reviews, lead: false
     }
     Renew { ttl: Option<f64>, reviews: Vec<Review> } -> RenewReviewsRequest {
         ttl: ttl.map(duration).transpose()?, reviews: reviews.into_iter().map(Into::into).collect()

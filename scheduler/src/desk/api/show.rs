@@ -59,12 +59,14 @@ fn answer(answer: v1::Answer) -> Value {
 }
 
 fn card(card: v1::ReviewCard) -> Value {
-    let findings = list(card.findings, |finding| {
-        json!({ "code": finding.code, "field": finding.field, "proposals": finding.proposals })
-    });
-    let fields = list(card.fields, |field| {
-        json!({ "name": field.name, "value": field.value, "masked": field.masked, "at_issue": field.at_issue })
-    });
+    let findings = list(
+        card.findings,
+        |finding| json!({ "code": finding.code, "field": finding.field, "proposals": finding.proposals }),
+    );
+    let fields = list(
+        card.fields,
+        |field| json!({ "name": field.name, "value": field.value, "masked": field.masked, "at_issue": field.at_issue }),
+    );
     Object::default()
         .with("round", card.round)
         .with("findings", findings)
@@ -78,9 +80,10 @@ fn card(card: v1::ReviewCard) -> Value {
 
 fn decision(decision: v1::Decision) -> Value {
     let word = kind(decision.kind());
-    let changes = list(decision.changes, |change| {
-        json!({ "field": change.field, "before": change.before, "after": change.after })
-    });
+    let changes = list(
+        decision.changes,
+        |change| json!({ "field": change.field, "before": change.before, "after": change.after }),
+    );
     Object::default()
         .with("decision_id", decision.decision_id)
         .maybe("review", decision.review.map(review))
@@ -104,6 +107,7 @@ fn queue(queue: v1::ReviewQueue) -> Value {
         .with("held", queue.held)
         .maybe("next_free_in", queue.next_free_in.map(seconds))
         .with("later", queue.later)
+        .maybe("next_due_in", queue.next_due_in.map(seconds))
         .with("for_leads", queue.for_leads)
         .with("passed", queue.passed)
         .with("decided_today", queue.decided_today)
@@ -182,8 +186,7 @@ mod tests {
             card: None,
         };
         let shown = leased(v1::LeaseReviewsResponse { leases: vec![lease], queue: None });
-        let expected =
-            json!({ "leases": [{ "review": { "job_id": 1, "seq": 2 }, "token": "AAE=", "expires_in": 1.5 }] });
+        let expected = json!({ "leases": [{ "review": { "job_id": 1, "seq": 2 }, "token": "AAE=", "expires_in": 1.5 }] });
         assert_eq!(shown, expected);
         let asked = v1::Answer { kind: AnswerKind::CannotDecide.into(), ..v1::Answer::default() };
         assert_eq!(answer(asked), json!({ "kind": "cannot_decide", "values": [], "reason": "" }));

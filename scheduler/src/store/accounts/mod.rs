@@ -44,9 +44,8 @@ const SET_PASSWORD: Sql = Sql::same("UPDATE accounts SET password = $2 WHERE nam
 const DISABLE: Sql = Sql::same("UPDATE accounts SET disabled_at = COALESCE(disabled_at, $2) WHERE name = $1");
 const ENABLE: Sql = Sql::same("UPDATE accounts SET disabled_at = NULL WHERE name = $1");
 /// As `store::reviews` releases: drafts stay.
-const RELEASE: Sql = Sql::same(
-    "UPDATE reviews SET holder = NULL, expires_at = NULL WHERE holder = $1 AND state = 'open'",
-);
+const RELEASE: Sql =
+    Sql::same("UPDATE reviews SET holder = NULL, expires_at = NULL WHERE holder = $1 AND state = 'open'");
 
 impl Store {
     /// Makes an account; `password` is its hash. `who` does it.

@@ -60,9 +60,8 @@ const SEEN: Sql = Sql::same("UPDATE sessions SET seen_at = $2 WHERE id_hash = $1
 const SIGN_OUT: Sql =
     Sql::same("UPDATE sessions SET signed_out_at = $2 WHERE id_hash = $1 AND signed_out_at IS NULL");
 const END_ALL: Sql = Sql::same("DELETE FROM sessions WHERE account = $1");
-const PRUNE: Sql = Sql::same(
-    "DELETE FROM sessions WHERE created_at <= $2 OR (seen_at <= $1 AND signed_out_at IS NULL)",
-);
+const PRUNE: Sql =
+    Sql::same("DELETE FROM sessions WHERE created_at <= $2 OR (seen_at <= $1 AND signed_out_at IS NULL)");
 
 impl Store {
     /// Begins a session: the password was right. The session that the browser had before ends; whether there is a new

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::super::db::{Sql, params};
 use super::super::{Lane, ReviewConflict, Store, StoreError};
-use super::lease::{Held, Reviewer, read_held};
+use super::lease::{Held, read_held};
 use super::{hands, lock};
 use crate::domain::lease::Token;
 use crate::domain::review::ReviewRef;
@@ -44,10 +44,13 @@ const OPENED: Sql = Sql::same(
     "UPDATE reviews SET opened = TRUE WHERE job_id = $1 AND seq = $2 AND holder = $3 AND state = 'open'
      RETURNING job_id, seq, round, lane, alike, expires_at",
 );
-const SEEN: Sql = Sql::pair(
-    "SELECT COUNT(*) AS seen FROM reviews WHERE job_id = $1 AND holder = $2 AND opened AND seq = ANY($3)",
-    "SELECT COUNT(*) AS seen FROM reviews
-     WHERE job_id = $1 AND holder = $2 AND opened AND seq IN (SELECT value FROM json_each($3))",
+const MEMBERS: Sql = Sql::pair(
+    "SELECT COUNT(*) FILTER (WHERE holder = $2 AND opened) AS opened, COUNT(alike) AS alike,
+         COUNT(DISTINCT alike) AS clusters
+     FROM reviews WHERE job_id = $1 AND seq = ANY($3)",
+    "SELECT COUNT(*) FILTER (WHERE holder = $2 AND opened) AS opened, COUNT(alike) AS alike,
+         COUNT(DISTINCT alike) AS clusters
+     FROM reviews WHERE job_id = $1 AND seq IN (SELECT value FROM json_each($3))",
 );
 /// How many of a cluster are open; no more than a thousand are counted.
 const SIZE: Sql = Sql::same(
@@ -64,7 +67,7 @@ impl Store {
     pub async fn lease_cluster(
         &self,
         at: ReviewRef,
-        reviewer: Reviewer,
+        reviewer: String,
         token: Token,
         ttl: Duration,
         now: Timestamp,
@@ -72,7 +75,7 @@ impl Store {
         self.write(Lane::Urgent, move |tx| {
             Box::pin(async move {
                 lock(tx, at.job_id, vec![at.seq]).await?;
-                let name = reviewer.name.as_str();
+                let name = reviewer.as_str();
                 let row = tx.row(HELD, params![at.job_id, at.seq, name]).await?;
                 let first = read_held(&row.ok_or(StoreError::Review(ReviewConflict::Taken))?)?;
                 let alike = first.alike.ok_or(StoreError::Review(ReviewConflict::NoCluster))?;
@@ -106,11 +109,11 @@ impl Store {
         .await
     }
 
-    /// How many of these reviews of a job the reviewer holds and has seen.
+    /// Of these reviews of a job, how many the reviewer holds and has seen.
     ///
     /// # Errors
-    /// [`StoreError`] when the database fails.
-    pub async fn opened_reviews(
+    /// [`ReviewConflict::NoCluster`] when they are not all of one cluster.
+    pub async fn opened_members(
         &self,
         job_id: i64,
         reviewer: String,
@@ -118,8 +121,13 @@ impl Store {
     ) -> Result<i64, StoreError> {
         self.read(move |tx| {
             Box::pin(async move {
-                let row = tx.row(SEEN, params![job_id, reviewer, seqs]).await?;
-                row.map_or(Ok(0), |row| row.int("seen"))
+                let asked = i64::try_from(seqs.len()).unwrap_or(i64::MAX);
+                let row = tx.row(MEMBERS, params![job_id, reviewer, seqs]).await?;
+                let row = row.ok_or_else(|| StoreError::Internal("a count gave no row".into()))?;
+                if row.int("alike")? != asked || row.int("clusters")? != 1 {
+                    return Err(StoreError::Review(ReviewConflict::NoCluster));
+                }
+                row.int("opened")
             })
         })
         .await

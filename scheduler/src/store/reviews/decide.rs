@@ -70,7 +70,6 @@ pub enum Decided {
     WrongToken,
 }
 
-const REPLAY: Sql = Sql::same("SELECT id FROM decisions WHERE reviewer = $1 AND request_id = $2");
 const INSERT: Sql = Sql::same(
     "INSERT INTO decisions (reviewer, request_id, job_id, kind, reason, pack_version, at, undo_until)
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING id",
@@ -114,16 +113,16 @@ async fn decide(
     outbox: Outbox,
 ) -> Result<Decided, StoreError> {
     let Decision { job_id, reviewer, request_id, .. } = &decision;
-    let again = params![reviewer.as_str(), request_id.as_str()];
-    if let Some(row) = tx.row(REPLAY, again).await? {
+    let seqs: Vec<i64> = decision.members.iter().map(|member| member.seq).collect();
+    let reviews = lock(tx, *job_id, seqs.clone()).await?;
+    // Only now: the same call may have been under way.
+    if let Some(row) = tx.row(log::BY_REQUEST, params![reviewer.as_str(), request_id.as_str()]).await? {
         return Ok(Decided::Written { decision_id: row.int("id")?, replayed: true });
     }
     let job = jobs::find(tx, &JobRef::Id(*job_id)).await?;
     if job.state.has_ended() {
         return Err(StoreError::JobState(JobConflict::Ended));
     }
-    let seqs: Vec<i64> = decision.members.iter().map(|member| member.seq).collect();
-    let reviews = lock(tx, *job_id, seqs.clone()).await?;
     let reviews: HashMap<i64, Review> = reviews.into_iter().map(|review| (review.at.seq, review)).collect();
     let hands = hands::of(tx, *job_id, reviewer, seqs.clone()).await?;
     let said = log::said(tx, *job_id, seqs).await?;

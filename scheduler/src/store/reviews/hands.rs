@@ -1,5 +1,7 @@
 //! What a reviewer has to do with a review: the last lease's token, a draft, and whether it may come again.
 
+use std::collections::HashMap;
+
 use super::super::db::{Column, Sql, Tx, params};
 use super::super::{Lane, ReviewConflict, Store, StoreError};
 use crate::domain::review::ReviewRef;
@@ -42,6 +44,13 @@ const HANDS: Sql = Sql::pair(
     "SELECT seq, token_hash FROM review_hands WHERE job_id = $1 AND reviewer = $2 AND seq = ANY($3)",
     "SELECT seq, token_hash FROM review_hands
      WHERE job_id = $1 AND reviewer = $2 AND seq IN (SELECT value FROM json_each($3))",
+);
+
+const DRAFTS: Sql = Sql::pair(
+    "SELECT seq, draft FROM review_hands
+     WHERE job_id = $1 AND reviewer = $2 AND draft IS NOT NULL AND seq = ANY($3)",
+    "SELECT seq, draft FROM review_hands
+     WHERE job_id = $1 AND reviewer = $2 AND draft IS NOT NULL AND seq IN (SELECT value FROM json_each($3))",
 );
 
 /// Notes the token of a lease.
@@ -90,7 +99,7 @@ pub(super) async fn of(
     job_id: i64,
     reviewer: &str,
     seqs: Vec<i64>,
-) -> Result<std::collections::HashMap<i64, Hand>, StoreError> {
+) -> Result<HashMap<i64, Hand>, StoreError> {
     let rows = tx.rows(HANDS, params![job_id, reviewer, seqs]).await?;
     let hand = |row: &super::super::db::Row| {
         let hand = Hand { token_hash: row.maybe_bytes("token_hash")? };
@@ -107,6 +116,25 @@ pub(super) fn table(reviews: &[ReviewRef]) -> Vec<Column> {
 }
 
 impl Store {
+    /// What a reviewer had written on reviews of a job.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails.
+    pub async fn drafts(
+        &self,
+        job_id: i64,
+        reviewer: String,
+        seqs: Vec<i64>,
+    ) -> Result<HashMap<i64, Vec<u8>>, StoreError> {
+        self.read(move |tx| {
+            Box::pin(async move {
+                let rows = tx.rows(DRAFTS, params![job_id, reviewer, seqs]).await?;
+                rows.iter().map(|row| Ok((row.int("seq")?, row.bytes("draft")?))).collect()
+            })
+        })
+        .await
+    }
+
     /// Keeps what a reviewer has written so far, whoever holds the review.
     ///
     /// # Errors

@@ -92,12 +92,17 @@ macro_rules! logged {
     };
 }
 const BY_ID: Sql = logged!("WHERE d.id = $1 ORDER BY m.seq LIMIT 1");
+pub(super) const BY_REQUEST: Sql =
+    Sql::same("SELECT id FROM decisions WHERE reviewer = $1 AND request_id = $2");
 const OF_RECORD: Sql = logged!("WHERE m.job_id = $1 AND m.seq = $2 ORDER BY d.id");
 /// One of its members speaks for a cluster.
 const BY_REVIEWER: Sql = logged!(
     "WHERE d.reviewer = $1 AND d.id < $2 AND ($3 = 0 OR d.job_id = $3) AND d.kind <> 'undo'
        AND m.seq = (SELECT MIN(n.seq) FROM decision_members n WHERE n.decision_id = d.id)
      ORDER BY d.id DESC LIMIT $4"
+);
+const ANY_FINAL: Sql = Sql::same(
+    "SELECT 1 AS one FROM reviews WHERE job_id = $1 AND state = 'decided' AND due_at <= $2 LIMIT 1",
 );
 /// Of final decisions alone: the others may still be taken back.
 const STANDING: Sql = Sql::same(
@@ -119,6 +124,20 @@ impl Store {
             Box::pin(async move {
                 let row = tx.row(BY_ID, params![decision_id]).await?;
                 read_logged(&row.ok_or(StoreError::Review(ReviewConflict::NoDecision))?)
+            })
+        })
+        .await
+    }
+
+    /// The decision that this request of a reviewer has made, if it has.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails.
+    pub async fn decision_of(&self, reviewer: String, request_id: String) -> Result<Option<i64>, StoreError> {
+        self.read(move |tx| {
+            Box::pin(async move {
+                let row = tx.row(BY_REQUEST, params![reviewer, request_id]).await?;
+                row.map(|row| row.int("id")).transpose()
             })
         })
         .await
@@ -171,6 +190,10 @@ impl Store {
         self.read(move |tx| {
             Box::pin(async move {
                 let mut found: Vec<Standing> = Vec::new();
+                // Most exports are of jobs that nobody has decided anything in yet.
+                if tx.row(ANY_FINAL, params![job_id, now]).await?.is_none() {
+                    return Ok(found);
+                }
                 for row in tx.rows(STANDING, params![job_id, first_seq, last_seq, now]).await? {
                     let (seq, effect) = (row.int("seq")?, read_effect(&row)?);
                     let reviewer = row.text("reviewer")?;
