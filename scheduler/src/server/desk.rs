@@ -3,6 +3,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::Router;
 use hyper::body::Incoming;
@@ -77,14 +78,25 @@ async fn open(stream: TcpStream, acceptor: Option<TlsAcceptor>) -> std::io::Resu
 
 async fn carry(line: Line, peer: SocketAddr, secure: bool, router: Router, stop: CancellationToken) {
     let visitor = Visitor { address: peer.ip(), secure };
+    let begun = Arc::new(AtomicBool::new(false));
+    let asked = begun.clone();
     let service = service_fn(move |mut request: Request<Incoming>| {
+        asked.store(true, Ordering::Relaxed);
         request.extensions_mut().insert(visitor);
         router.clone().oneshot(request.map(axum::body::Body::new))
     });
     let builder = builder();
     let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(line), service));
+    // Until the first bytes say which HTTP it is, no limit of either counts.
+    let silent = async {
+        tokio::time::sleep(DESK_HEAD_TIMEOUT).await;
+        if begun.load(Ordering::Relaxed) {
+            std::future::pending::<()>().await;
+        }
+    };
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
+        () = silent => return tracing::debug!(%peer, "a connection to the desk asked for nothing"),
         () = stop.cancelled() => {
             connection.as_mut().graceful_shutdown();
             connection.await

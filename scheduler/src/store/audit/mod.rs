@@ -7,8 +7,9 @@ pub use seal::{AuditState, Sealed};
 
 use serde_json::Value;
 
-use super::StoreError;
 use super::db::{Sql, Tx, params};
+use super::lanes::Lane;
+use super::{Store, StoreError};
 use crate::domain::time::Timestamp;
 
 /// Something that happened, for the audit log.
@@ -42,6 +43,17 @@ impl Note {
 const INSERT: Sql = Sql::same(
     "INSERT INTO audit_pending (at, who, what, job_id, seq, detail) VALUES ($1, $2, $3, $4, $5, $6)",
 );
+
+impl Store {
+    /// Notes something that changes nothing in the store, such as a look at a value. Do it before: what cannot be noted is
+    /// not to be shown.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails.
+    pub async fn note(&self, what: Note, now: Timestamp) -> Result<(), StoreError> {
+        self.write(Lane::Urgent, move |tx| Box::pin(async move { note(tx, &what, now).await })).await
+    }
+}
 
 /// Notes what this transaction does: it is in the log if, and only if, the transaction finishes.
 pub(super) async fn note(tx: &mut Tx, note: &Note, now: Timestamp) -> Result<(), StoreError> {
