@@ -22,14 +22,11 @@ pub enum Attempt {
     Go(Option<String>),
 }
 
-const KNOW: Sql = Sql::same(
+/// What is known of an account or address, whose next attempt waits until this one is through.
+const LOCK: Sql = Sql::same(
     "INSERT INTO login_failures (who, failures, last_at, locked_until) VALUES ($1, 0, $2, 0)
-     ON CONFLICT (who) DO NOTHING",
-);
-/// Attempts of one account, or from one address, take turns.
-const LOCK: Sql = Sql::pair(
-    "SELECT failures, last_at, locked_until FROM login_failures WHERE who = $1 FOR UPDATE",
-    "SELECT failures, last_at, locked_until FROM login_failures WHERE who = $1",
+     ON CONFLICT (who) DO UPDATE SET last_at = login_failures.last_at
+     RETURNING failures, last_at, locked_until",
 );
 const SET: Sql =
     Sql::same("UPDATE login_failures SET failures = $2, last_at = $3, locked_until = $4 WHERE who = $1");
@@ -99,8 +96,7 @@ impl Store {
 }
 
 async fn lock(tx: &mut Tx, who: &str, now: Timestamp) -> Result<Failures, StoreError> {
-    tx.execute(KNOW, params![who, now]).await?;
-    let row = tx.row(LOCK, params![who]).await?;
+    let row = tx.row(LOCK, params![who, now]).await?;
     row.as_ref().map(read_failures).transpose()?.ok_or_else(|| StoreError::Internal("a row is gone".into()))
 }
 

@@ -80,10 +80,12 @@ impl Store {
     ) -> Result<bool, StoreError> {
         self.write(Lane::Urgent, move |tx| {
             Box::pin(async move {
+                // The account's row first, as whoever disables it.
+                let may = tx.row(MAY, params![account.as_str()]).await?.is_some();
                 if let Some(before) = before {
                     tx.execute(SIGN_OUT, params![before, now]).await?;
                 }
-                if tx.row(MAY, params![account.as_str()]).await?.is_none() {
+                if !may {
                     return Ok(false);
                 }
                 logins::succeeded(tx, &account, &address).await?;
