@@ -83,6 +83,7 @@ export class Desk {
     }
     if (!again && this.view?.work === work) return;
     const keepFocus = dialogs.isOpen();
+    this.stash.current(work.key);
     work.seen ??= new Set();
     work.seen.add(work.step);
     this.view = new CardView(this, work);
@@ -160,7 +161,8 @@ export class Desk {
     const item = this.sender.decide(work, answer);
     item.answer = answer;
     item.entry = this.recent.add({ work, answer, item });
-    const said = answer.kind === 'values' ? 'done.saved' : `done.${answer.kind}`;
+    // Not called noted before the server can have heard of it.
+    const said = this.frame.troubled ? 'done.kept' : answer.kind === 'values' ? 'done.saved' : `done.${answer.kind}`;
     this.frame.toast(this.words.say(said, { seq: String(work.review.seq) }));
     this.show();
   }

@@ -3,6 +3,7 @@
 
 import { chosen } from './answer.js';
 import { freshId, h, only } from './dom.js';
+import { isComposing } from './keys.js';
 import { remarks, shownNode } from './values.js';
 
 /** What stands beside the question. */
@@ -66,9 +67,15 @@ function editable(desk, work, words, field, changed) {
       autocapitalize: 'off',
       spellcheck: 'false',
       maxlength: '2000',
-      data: { enter: '' },
       value: work.edits[field.name] ?? now(),
       on: {
+        // Enter ends the typing here; it does not answer the card, whose question is elsewhere.
+        keydown: (event) => {
+          if (event.key !== 'Enter' || isComposing(event)) return;
+          event.preventDefault();
+          show();
+          desk.view?.focus();
+        },
         input: () => {
           work.touched = true;
           work.edits[field.name] = input.value;

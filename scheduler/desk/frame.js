@@ -38,6 +38,7 @@ export class Frame {
   }
 
   network(words, trouble, pending, again) {
+    this.troubled = Boolean(trouble);
     if (!trouble) {
       only(this.nodes.network);
       return;

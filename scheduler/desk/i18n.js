@@ -77,5 +77,7 @@ export async function loadWords(language) {
 export function translate(root, words) {
   root.documentElement.lang = words.language;
   for (const node of root.querySelectorAll('[data-say]')) node.textContent = words.say(node.dataset.say);
+  // The way to the other language is written in that language.
+  for (const node of root.querySelectorAll('[data-say="top.language"]')) node.lang = LANGUAGES.find((language) => language !== words.language);
   for (const node of root.querySelectorAll('[data-say-label]')) node.setAttribute('aria-label', words.say(node.dataset.sayLabel));
 }

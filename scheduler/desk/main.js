@@ -169,7 +169,7 @@ async function start() {
   presence.start();
   desk.show();
   sender.resume(kept.outbox);
-  sender.fill();
+  sender.fill(kept.current);
 }
 
 start();

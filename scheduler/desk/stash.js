@@ -7,7 +7,7 @@ export class Stash {
   constructor(storage) {
     this.storage = storage;
     this.account = '';
-    this.state = { outbox: [], drafts: {} };
+    this.state = { outbox: [], drafts: {}, current: null };
   }
 
   /** Takes up what this account left in this tab. What another account left is not shown and not sent: it goes. */
@@ -15,7 +15,7 @@ export class Stash {
     this.account = account;
     try {
       const kept = JSON.parse(this.storage.getItem(KEY) ?? 'null');
-      if (kept?.account === account) this.state = { outbox: kept.outbox ?? [], drafts: kept.drafts ?? {} };
+      if (kept?.account === account) this.state = { outbox: kept.outbox ?? [], drafts: kept.drafts ?? {}, current: kept.current ?? null };
     } catch {
       // Unreadable is as good as empty.
     }
@@ -34,6 +34,13 @@ export class Stash {
     this.#write();
   }
 
+  /** Which card lies on top: after a reload it lies there again. */
+  current(key) {
+    if (this.state.current === key) return;
+    this.state.current = key;
+    this.#write();
+  }
+
   /** Forgets drafts of cards that are in nobody's hand here; the server has them. */
   prune(keys) {
     const kept = Object.entries(this.state.drafts).filter(([key]) => keys.has(key));
@@ -43,7 +50,7 @@ export class Stash {
   }
 
   clear() {
-    this.state = { outbox: [], drafts: {} };
+    this.state = { outbox: [], drafts: {}, current: null };
     try {
       this.storage.removeItem(KEY);
     } catch {

@@ -17,6 +17,7 @@ pub mod proxy;
 pub mod rabbitmq;
 pub mod receipts;
 pub mod records;
+pub mod reviewer;
 pub mod scheduler;
 pub mod slow;
 pub mod tools;

@@ -16,7 +16,7 @@ pub fn current() -> Option<Mutant> {
 }
 
 /// Those that a scheduler of its own process is asked to be.
-const PROCESSES: [Mutant; 2] = [Mutant::AnswersFirst, Mutant::TrustsWallClock];
+const PROCESSES: [Mutant; 3] = [Mutant::AnswersFirst, Mutant::TrustsWallClock, Mutant::RefusesInTurn];
 
 /// A mutant by its name.
 pub fn named(name: &str) -> Option<Mutant> {

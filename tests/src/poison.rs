@@ -45,17 +45,17 @@ fn wait(path: &Path) {
     }
 }
 
-/// Works until it is killed.
+/// Works until it is killed, on one unit at a time of those that `slots` let it hold.
 ///
 /// # Errors
 /// When the worker ends by itself.
-pub async fn work(scheduler: String) -> Result<()> {
+pub async fn work(scheduler: String, slots: usize) -> Result<()> {
     let (name, version) = PACK.split_once('@').unwrap_or_default();
     let manifest =
         Manifest { name: name.into(), version: version.into(), key_field: "n".into(), ..Manifest::default() };
     let config = WorkerConfig {
         schedulers: vec![scheduler],
-        slots: 1,
+        slots,
         threads: 1,
         record_timeout: RECORD_TIMEOUT,
         ..WorkerConfig::default()

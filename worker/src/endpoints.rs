@@ -28,7 +28,7 @@ use fault::Fault;
 pub use made::EndpointError;
 use made::Made;
 
-/// What calls go over: a connection, with the caller's bearer token on each call.
+/// What calls go over: a connection, with the caller's bearer token on each call, and how long it is waited for.
 pub type Line = InterceptedService<Channel, Bearer>;
 
 /// How often the files of certificates and tokens are looked at, at most.
@@ -163,7 +163,8 @@ impl Endpoints {
 
     /// The current endpoint's channel, for streams. Must be called within a tokio runtime.
     pub fn channel(&self) -> Line {
-        self.pick().1
+        let (_, channel, bearer) = self.pick();
+        InterceptedService::new(channel, bearer)
     }
 
     /// Leaves the current endpoint for the next one: it failed on a stream, or said that it is stopping. What runs
@@ -173,11 +174,13 @@ impl Endpoints {
         self.leave(turn);
     }
 
-    /// Calls the current endpoint, and tries again while the outcome is unknown or nobody is there: the next
-    /// endpoint at once, and with growing waits when all of them have failed. An overloaded scheduler is left for the
-    /// next one, after the time that it asks for. Every other error is returned as it came.
+    /// Calls the current endpoint, and tries again while the outcome is unknown, nobody is there, or there is too much
+    /// to do: the next endpoint at once, and when all of them have failed after a wait, which grows unless they ask for
+    /// another. A scheduler whose store is full is asked again after the time that it asks for: the others have the same
+    /// store. Every other error is returned as it came.
     ///
-    /// `attempt` makes one try. It may be cancelled, and it may run although an earlier one took effect.
+    /// `attempt` makes one try. It may be cancelled, and it may run although an earlier one took effect. Its calls tell
+    /// the scheduler how long they are waited for, which is the policy's `call_timeout`.
     ///
     /// # Errors
     /// What `attempt` failed with; or, when time is up, a status that says who was tried and what came back
@@ -189,10 +192,11 @@ impl Endpoints {
     {
         let (begin, mut delays, mut tries) = (Instant::now(), policy.delays(), 0);
         loop {
-            let (turn, channel) = self.pick();
+            let (turn, channel, bearer) = self.pick();
             let left = policy.max_elapsed.saturating_sub(begin.elapsed());
             let timeout = policy.call_timeout.min(left);
-            let answer = tokio::time::timeout(timeout, attempt(channel)).await;
+            let line = InterceptedService::new(channel, bearer.within(timeout));
+            let answer = tokio::time::timeout(timeout, attempt(line)).await;
             tries += 1;
             let fault = match answer {
                 Ok(Ok(value)) => {
@@ -202,22 +206,23 @@ impl Endpoints {
                 Ok(Err(status)) => Fault::of(status),
                 Err(_) => Fault::silence(timeout),
             };
+            let round_over = tries % self.shared.urls.len() == 0;
             let wait = match &fault {
                 Fault::Refused(_) => return Err(fault.into_status()),
+                Fault::Full { wait, .. } => wait.or_else(|| delays.next()),
                 Fault::Busy { wait, .. } => {
                     // Another one may have less to do. A new connection to the same one would only be more work for it.
                     if self.shared.urls.len() > 1 {
                         self.leave(turn);
                     }
-                    wait.or_else(|| delays.next()).unwrap_or_default()
+                    if round_over { wait.or_else(|| delays.next()) } else { None }
                 }
                 Fault::Unknown(_) => {
                     self.leave(turn);
-                    let round_over = tries % self.shared.urls.len() == 0;
-                    if round_over { delays.next().unwrap_or_default() } else { Duration::ZERO }
+                    if round_over { delays.next() } else { None }
                 }
             };
-            let wait = wait.max(self.budget().spend(Instant::now()));
+            let wait = wait.unwrap_or_default().max(self.budget().spend(Instant::now()));
             if begin.elapsed() + wait >= policy.max_elapsed {
                 return Err(fault.give_up(&self.shared.urls, turn, tries, begin.elapsed()));
             }
@@ -227,7 +232,7 @@ impl Endpoints {
         }
     }
 
-    fn pick(&self) -> (usize, Line) {
+    fn pick(&self) -> (usize, Channel, Bearer) {
         let mut current = self.current();
         self.look(&mut current);
         if self.shared.urls.len() > 1 && current.until <= Instant::now() {
@@ -236,7 +241,7 @@ impl Endpoints {
         let Current { turn, channel, made, .. } = &mut *current;
         let endpoint = &made.endpoints[*turn % made.endpoints.len()];
         let channel = channel.get_or_insert_with(|| endpoint.connect_lazy()).clone();
-        (*turn, InterceptedService::new(channel, made.bearer.clone()))
+        (*turn, channel, made.bearer.clone())
     }
 
     /// Takes what the files hold, if they have changed. Calls under way end on the connection that they began on.

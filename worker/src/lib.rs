@@ -71,5 +71,5 @@ mod trace;
 #[cfg(feature = "runtime")]
 pub use runtime::{NotReady, Vitals, WorkerConfig, WorkerError, WorkerReport, run, run_on, run_with};
 pub use sdk::{
-    Change, Field, Finding, FindingText, JobContext, Manifest, Outcome, Record, RecordError, Validator,
+    Change, Field, Finding, FindingText, JobContext, Manifest, Outcome, Record, RecordError, Validator, alike,
 };

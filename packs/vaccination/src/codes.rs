@@ -1,4 +1,4 @@
-//! Every name that the pack writes: rules in changes, codes in findings. Both are stable.
+//! The rules that the pack names in changes. Their names are stable, as are the codes of its [`crate::findings`].
 
 /// The rules that change values. RULES.md says what each may do.
 pub const RULES: [&str; 36] = [
@@ -38,42 +38,4 @@ pub const RULES: [&str; 36] = [
     "lot_number.spaces",
     "lot_number.trailing_dot",
     "lot_number.upper_case",
-];
-
-/// The findings that send a record to a person, exactly those of RULES.md.
-pub const FINDINGS: [&str; 34] = [
-    "full_name.missing",
-    "full_name.lost_letter",
-    "full_name.digits",
-    "full_name.symbols",
-    "full_name.one_word",
-    "full_name.ambiguous_encoding",
-    "full_name.title",
-    "date_of_birth.missing",
-    "date_of_birth.unreadable",
-    "date_of_birth.under_18",
-    "date_of_birth.over_110",
-    "gender.missing",
-    "gender.unreadable",
-    "phone.invalid",
-    "national_id.length",
-    "national_id.province",
-    "national_id.birth_year",
-    "national_id.sex",
-    "insurance_id.invalid",
-    "district.missing",
-    "district.unknown",
-    "ward.missing",
-    "ward.unknown",
-    "ward.no_district",
-    "ward.not_in_district",
-    "ward.ambiguous",
-    "vaccine.missing",
-    "vaccine.unknown",
-    "vaccine.not_in_use",
-    "dose_number.missing",
-    "dose_number.range",
-    "injected_on.missing",
-    "injected_on.unreadable",
-    "injected_on.outside_window",
 ];

@@ -2,6 +2,8 @@
 
 use emend_worker::{Field, Manifest};
 
+use crate::findings;
+
 /// The pack's name: what jobs ask for.
 pub const PACK: &str = "vaccination";
 
@@ -177,7 +179,7 @@ pub(crate) fn manifest() -> Manifest {
         version: VERSION.into(),
         key_field: Column::RecordId.name().into(),
         fields: Column::ALL.into_iter().map(Column::field).collect(),
-        findings: Vec::new(),
+        findings: findings::texts(),
         source_field: Column::Site.name().into(),
     }
 }

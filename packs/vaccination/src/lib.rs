@@ -11,6 +11,7 @@ mod codes;
 mod columns;
 mod dates;
 mod dose;
+mod findings;
 mod fold;
 mod gender;
 pub mod generator;
@@ -33,8 +34,9 @@ mod truth;
 mod vaccination;
 mod vaccine;
 
-pub use codes::{FINDINGS, RULES};
+pub use codes::RULES;
 pub use columns::{COLUMNS, Column, PACK, VERSION};
+pub use findings::FINDINGS;
 pub use quality::{Quality, Share, Verdict};
 pub use truth::{Class, Truth, Values};
 pub use vaccination::Vaccination;

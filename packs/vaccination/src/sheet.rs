@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use emend_worker::{Change, Finding, Outcome, Record};
 
 use crate::columns::{COLUMNS, Column};
+use crate::findings::FINDINGS;
 
 /// One step of a repair: its rule's name, and the function that answers the value after it.
 pub(crate) type Step = (&'static str, fn(&str) -> Option<String>);
@@ -107,6 +108,7 @@ impl<'r> Sheet<'r> {
 
     /// Sends `column` to a person. Proposals that repeat each other or the value are left out.
     pub(crate) fn route(&mut self, column: Column, code: &'static str, proposals: Vec<String>) {
+        debug_assert!(FINDINGS.contains(&code), "{code} has no text for people");
         let came = self.came(column);
         let mut offered: Vec<String> = Vec::new();
         for proposal in proposals {

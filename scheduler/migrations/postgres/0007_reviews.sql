@@ -2,6 +2,11 @@
 -- findings and fields).
 ALTER TABLE jobs ADD COLUMN undo_millis BIGINT NOT NULL DEFAULT 300000;
 ALTER TABLE jobs ADD COLUMN agree TEXT NOT NULL DEFAULT '[]';
+-- The share of corrected records that people look into unseen, in millionths; the share of wrong changes that a rule may
+-- make, likewise; and the rules that made more (JSON list).
+ALTER TABLE jobs ADD COLUMN sample_ppm BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE jobs ADD COLUMN error_limit_ppm BIGINT NOT NULL DEFAULT 20000;
+ALTER TABLE jobs ADD COLUMN paused_rules TEXT NOT NULL DEFAULT '[]';
 -- Whether the unit's records that need a person are reviews. A unit done by a scheduler of an earlier version has none
 -- yet: a loop makes them.
 ALTER TABLE units ADD COLUMN reviewed BOOLEAN NOT NULL DEFAULT FALSE;
@@ -15,6 +20,8 @@ CREATE TABLE reviews (
     kind            TEXT NOT NULL,
     -- The same for those that one look can settle together.
     alike           BIGINT,
+    -- Of a corrected record that is looked into: fields and the rules that changed them, as a JSON list.
+    sampled         TEXT,
     -- `open` until it needs no more answers, then `decided`.
     state           TEXT NOT NULL,
     -- Who it waits for: `reviewer` or `lead`.
@@ -38,6 +45,7 @@ CREATE INDEX reviews_open ON reviews (job_id, seq) WHERE state = 'open';
 CREATE INDEX reviews_for_leads ON reviews (job_id, seq) WHERE state = 'open' AND lane = 'lead';
 CREATE INDEX reviews_alike ON reviews (job_id, alike, seq) WHERE state = 'open' AND alike IS NOT NULL;
 CREATE INDEX reviews_by_holder ON reviews (holder) WHERE state = 'open' AND holder IS NOT NULL;
+CREATE INDEX reviews_sampled ON reviews (job_id) WHERE sampled IS NOT NULL;
 CREATE INDEX reviews_not_final ON reviews (job_id, due_at) WHERE state = 'decided';
 
 -- What a reviewer has, or had, to do with a review.

@@ -70,11 +70,18 @@ pub struct ReviewPolicy {
     pub undo: Duration,
     /// Findings and fields on which two people must agree.
     pub agree: Vec<String>,
+    /// Of a million corrected records, so many are looked into; [`MAX_SAMPLE`] at most.
+    pub sample_ppm: u32,
+    /// Of a million changes, so many may be wrong before a rule is paused.
+    pub error_limit_ppm: u32,
 }
+
+/// Of a million corrected records, no more are looked into.
+pub const MAX_SAMPLE: u32 = 50_000;
 
 impl Default for ReviewPolicy {
     fn default() -> Self {
-        Self { undo: Duration::from_secs(5 * 60), agree: Vec::new() }
+        Self { undo: Duration::from_secs(5 * 60), agree: Vec::new(), sample_ppm: 0, error_limit_ppm: 20_000 }
     }
 }
 
@@ -87,7 +94,7 @@ pub struct JobSpec {
     pub pack: String,
     /// The rule pack's version.
     pub pack_version: String,
-    /// The rule pack's manifest, as the protobuf bytes that came; nothing here looks into it.
+    /// The rule pack's manifest, as the protobuf bytes that came.
     pub manifest: Vec<u8>,
     /// The day of the data, `YYYY-MM-DD`, or empty.
     pub as_of: String,
@@ -138,6 +145,9 @@ impl JobSpec {
         check((1..=100).contains(&attempts), "policy.attempts", "must be 1 to 100");
         let day = Duration::from_secs(24 * 60 * 60);
         check(self.reviews.undo <= day, "policy.reviews.undo", "must be at most a day");
+        check(self.reviews.sample_ppm <= MAX_SAMPLE, "policy.reviews.sample", "must be 0 to 0.05");
+        let share = self.reviews.error_limit_ppm <= 1_000_000;
+        check(share, "policy.reviews.error_limit", "must be 0 to 1");
         let known = self.reviews.agree.iter().all(|name| !name.is_empty() && name.len() <= 128);
         check(
             known && self.reviews.agree.len() <= 1_000,

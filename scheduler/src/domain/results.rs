@@ -8,6 +8,7 @@ use prost::Message;
 use serde::{Deserialize, Serialize};
 
 use super::commit::Content;
+use super::job::MAX_SAMPLE;
 use super::review::FAILED;
 
 /// Violations beyond this many say nothing new.
@@ -35,6 +36,50 @@ pub struct Tallies {
     pub findings: BTreeMap<String, u64>,
 }
 
+/// A corrected record that people may look into.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sample {
+    /// Its place.
+    pub seq: i64,
+    /// Jobs that look into more than this many of a million look into it.
+    pub draw: u32,
+    /// The codes under which it is shown, sorted, a comma between.
+    pub kind: String,
+    /// Fields, and the rules that changed them.
+    pub rules: Vec<(String, String)>,
+}
+
+impl Sample {
+    /// What there is to look into; `None` for what is not corrected, and for most that is.
+    fn of(seq: i64, result: &RecordResult) -> Option<Self> {
+        let draw = draw(seq);
+        if result.verdict() != Verdict::Corrected || draw >= MAX_SAMPLE {
+            return None;
+        }
+        let mut rules: Vec<(String, String)> =
+            result.changes.iter().map(|change| (change.field.clone(), change.rule.clone())).collect();
+        rules.sort();
+        rules.dedup();
+        let mut codes: Vec<String> = rules.iter().map(|(field, _)| check_code(field)).collect();
+        codes.dedup();
+        Some(Self { seq, draw, kind: codes.join(","), rules })
+    }
+}
+
+/// The code under which a change of a field is looked into.
+pub fn check_code(field: &str) -> String {
+    format!("{field}.check")
+}
+
+/// A number below a million that a place has for good: so the sample is the same however units are cut and whoever
+/// commits them.
+#[expect(clippy::cast_possible_truncation, reason = "a remainder below a million")]
+fn draw(seq: i64) -> u32 {
+    // The multiplier of Fibonacci hashing: neighbours land far apart.
+    let mixed = seq.cast_unsigned().wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    ((mixed >> 32) % 1_000_000) as u32
+}
+
 /// The sound results of one unit.
 #[derive(Debug, Clone, Default)]
 pub struct Results {
@@ -50,6 +95,8 @@ pub struct Results {
     pub tallies: Tallies,
     /// Those that need a person.
     pub reviews: Vec<ToReview>,
+    /// Those that a job may have people look into.
+    pub samples: Vec<Sample>,
     /// The results as they will rest.
     pub block: Block,
 }
@@ -142,6 +189,7 @@ impl Results {
         };
         *count += 1;
         self.reviews.extend(ToReview::of(seq, result));
+        self.samples.extend(Sample::of(seq, result));
         for finding in &result.findings {
             if !is_code(&finding.code) {
                 return Err("findings: a code is not `field.reason` of [a-z0-9_], 128 bytes at most");

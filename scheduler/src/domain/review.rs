@@ -145,6 +145,8 @@ pub struct Case {
     pub fields: Vec<(String, String)>,
     /// What was found; nothing on a record on which the rules gave up.
     pub findings: Vec<Finding>,
+    /// Of a corrected record that is looked into: the changed fields as they came, which is what is shown of them.
+    pub came: Vec<(String, String)>,
 }
 
 impl Case {
@@ -220,7 +222,10 @@ impl Case {
             let of = |finding: &&Finding| finding.field == change.field;
             !self.findings.iter().filter(of).any(|finding| finding.proposals.contains(&change.after))
         };
-        effect.kind == AnswerKind::Rejected
+        // Whoever takes a rule's change back speaks against the rule.
+        let against = !self.came.is_empty() && !effect.changes.is_empty();
+        against
+            || effect.kind == AnswerKind::Rejected
             || self.findings.iter().any(asked)
             || effect.changes.iter().any(|change| change.after.is_empty() || typed(change))
     }
@@ -266,6 +271,7 @@ mod tests {
         Case {
             fields: vec![field("phone", "9"), field("name", "A"), field("site", "x")],
             findings: vec![finding("phone.invalid", "phone", &["09", "08"])],
+            came: vec![],
         }
     }
 

@@ -4,11 +4,15 @@ use emend_proto::v1::{RecordResult, Verdict};
 use emend_proto::{BlockError, decode};
 use serde::Serialize;
 
+use crate::domain::review::FAILED;
 use crate::domain::time::Timestamp;
 use crate::store::{OutboxRow, Told};
 
 /// The routing key of the hint that units are ready.
 pub(super) const UNIT_READY: &str = "unit.ready";
+
+const OPENED: &str = "review.opened";
+const DECIDED: &str = "record.decided";
 
 /// Bytes of a code in a message. A routing key has at most 255.
 const LONGEST_CODE: usize = 128;
@@ -50,6 +54,25 @@ struct RecordBody<'a> {
 }
 
 #[derive(Debug, Serialize)]
+struct ReviewBody<'a> {
+    event: &'a str,
+    id: &'a str,
+    job: i64,
+    seq: u64,
+    finding: &'a str,
+}
+
+#[derive(Debug, Serialize)]
+struct DecidedBody<'a> {
+    event: &'a str,
+    id: &'a str,
+    job: i64,
+    seq: i64,
+    decision: i64,
+    kind: &'a str,
+}
+
+#[derive(Debug, Serialize)]
 struct ReadyBody<'a> {
     event: &'a str,
     from: &'a str,
@@ -69,6 +92,13 @@ pub(super) fn expand(row: &OutboxRow) -> Result<Vec<Event>, BlockError> {
             let body = json(&JobBody { event: &event, id: &id, job: row.job_id, state });
             Ok(vec![Event { id, routing_key: event, kind: "job", at: row.at, body }])
         }
+        Told::Decided { created_at, seq, decision_id, kind } => {
+            // Decisions are numbered in each store: with the job it is this one in whichever.
+            let (job, decision, kind) = (row.job_id, *decision_id, kind.as_str());
+            let id = format!("decided-{job}-{}-{seq}-{decision}", created_at.0);
+            let body = json(&DecidedBody { event: DECIDED, id: &id, job, seq: *seq, decision, kind });
+            Ok(vec![Event { id, routing_key: DECIDED.into(), kind: DECIDED, at: row.at, body }])
+        }
         Told::Results { unit_id, commit_id, results } => {
             let mut events = Vec::new();
             for result in decode::<RecordResult>(results)? {
@@ -76,7 +106,7 @@ pub(super) fn expand(row: &OutboxRow) -> Result<Vec<Event>, BlockError> {
                 let of = Of { row, unit_id: *unit_id, commit_id, result: &result };
                 match result.verdict() {
                     Verdict::Routed => of.routed(&mut events),
-                    Verdict::Failed => events.push(of.failed()),
+                    Verdict::Failed => events.extend([of.failed(), of.opened(FAILED)]),
                     Verdict::Unspecified | Verdict::Valid | Verdict::Corrected => {}
                 }
             }
@@ -99,7 +129,7 @@ struct Of<'a> {
 }
 
 impl Of<'_> {
-    /// One message for each code, however often it was found.
+    /// One message of each kind for each code, however often it was found.
     fn routed(&self, events: &mut Vec<Event>) {
         let mut codes: Vec<&str> =
             self.result.findings.iter().map(|finding| bounded(&finding.code)).collect();
@@ -110,7 +140,17 @@ impl Of<'_> {
             let body = self.body("record.routed", &id, Some(code), None);
             let routing_key = format!("record.routed.{code}");
             events.push(Event { id, routing_key, kind: "record.routed", at: self.row.at, body });
+            events.push(self.opened(code));
         }
+    }
+
+    /// The record waits for a person, for this reason.
+    fn opened(&self, finding: &str) -> Event {
+        let (job, seq) = (self.row.job_id, self.result.seq);
+        let id = format!("{}-{seq}-review-{finding}", self.commit_id);
+        let body = json(&ReviewBody { event: OPENED, id: &id, job, seq, finding });
+        let routing_key = format!("{OPENED}.{finding}");
+        Event { id, routing_key, kind: OPENED, at: self.row.at, body }
     }
 
     fn failed(&self) -> Event {

@@ -67,9 +67,10 @@ pub async fn relay_alone(
 
 async fn measure(store: Store, clock: Clock, stop: CancellationToken) {
     loop {
-        match store.outbox_backlog().await {
+        let now = clock.now();
+        match store.outbox_backlog(now).await {
             Ok(backlog) => {
-                let age = backlog.oldest.map_or(Duration::ZERO, |oldest| clock.now().since(oldest));
+                let age = backlog.oldest.map_or(Duration::ZERO, |oldest| now.since(oldest));
                 #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
                 metrics::gauge!("emend_outbox_rows").set(backlog.rows as f64);
                 metrics::gauge!("emend_outbox_oldest_seconds").set(age.as_secs_f64());

@@ -13,6 +13,8 @@ use crate::{ids, meters};
 
 /// How often jobs are moved on and exhausted units are split.
 const OFTEN: Duration = Duration::from_millis(100);
+/// How often it is looked whether a rule is wrong too often.
+const QUALITY: Duration = Duration::from_secs(5);
 /// How often retention looks, and the clock is set by the store's.
 const SELDOM: Duration = Duration::from_secs(60);
 
@@ -27,6 +29,7 @@ pub(crate) fn start(app: &App, tasks: &TaskTracker, stop: &CancellationToken) {
     every("advance", OFTEN, Box::new(|app| Box::pin(advance(app))));
     every("sessions", SELDOM, Box::new(|app| Box::pin(end_sessions(app))));
     every("review", OFTEN, Box::new(|app| Box::pin(review(app))));
+    every("quality", QUALITY, Box::new(|app| Box::pin(quality(app))));
     every("retain", SELDOM, Box::new(|app| Box::pin(retain(app))));
     every("clock", SELDOM, Box::new(|app| Box::pin(set_clock(app))));
 }
@@ -91,6 +94,13 @@ async fn advance(app: App) -> Result<bool, StoreError> {
 /// Only a store that an earlier version has worked on has anything for this.
 async fn review(app: App) -> Result<bool, StoreError> {
     app.store.open_missing_reviews().await
+}
+
+async fn quality(app: App) -> Result<bool, StoreError> {
+    for (job_id, rule) in app.store.pause_rules().await? {
+        tracing::warn!(job_id, rule, "a rule is wrong too often; what it would change goes to people");
+    }
+    Ok(false)
 }
 
 async fn retain(app: App) -> Result<bool, StoreError> {

@@ -11,23 +11,36 @@ use tower::Layer;
 
 use crate::deadline;
 use crate::service::status;
+#[cfg(feature = "test-hooks")]
+use crate::store::Mutant;
 
 /// No deadline is taken for longer than this: far above what any call takes.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Lets everything below know until when the caller waits, and answers DEADLINE_EXCEEDED when that is over.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Deadlines;
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Deadlines {
+    #[cfg(feature = "test-hooks")]
+    pub(super) mutant: Option<Mutant>,
+}
 
 /// See [`Deadlines`].
 #[derive(Debug, Clone)]
-pub(super) struct Limited<S>(S);
+pub(super) struct Limited<S> {
+    inner: S,
+    #[cfg(feature = "test-hooks")]
+    mutant: Option<Mutant>,
+}
 
 impl<S> Layer<S> for Deadlines {
     type Service = Limited<S>;
 
     fn layer(&self, inner: S) -> Limited<S> {
-        Limited(inner)
+        Limited {
+            inner,
+            #[cfg(feature = "test-hooks")]
+            mutant: self.mutant,
+        }
     }
 }
 
@@ -35,25 +48,38 @@ impl<S> Service<Request<Body>> for Limited<S>
 where
     S: Service<Request<Body>, Response = Response<Body>>,
     S::Future: Send + 'static,
+    S::Error: 'static,
 {
     type Response = Response<Body>;
     type Error = S::Error;
     type Future = BoxFuture<Self::Response, Self::Error>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.0.poll_ready(context)
+        self.inner.poll_ready(context)
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         let timeout = timeout(request.headers());
-        let answer = self.0.call(request);
+        let answer = self.inner.call(request);
         let Some(timeout) = timeout else { return Box::pin(answer) };
         let deadline = Instant::now() + timeout.min(LONGEST);
-        Box::pin(async move {
-            let answer = tokio::time::timeout_at(deadline.into(), deadline::until(deadline, answer)).await;
-            answer.unwrap_or_else(|_| Ok(too_late().into_http()))
-        })
+        #[cfg(feature = "test-hooks")]
+        match self.mutant {
+            Some(Mutant::ForgetsDeadlines) => return Box::pin(answer),
+            Some(Mutant::WorksForNobody) => return Box::pin(in_time(deadline, answer)),
+            _ => {}
+        }
+        Box::pin(in_time(deadline, deadline::until(deadline, answer)))
     }
+}
+
+/// The answer, or at `deadline` the word that it comes too late.
+async fn in_time<E>(
+    deadline: Instant,
+    answer: impl Future<Output = Result<Response<Body>, E>>,
+) -> Result<Response<Body>, E> {
+    let answer = tokio::time::timeout_at(deadline.into(), answer).await;
+    answer.unwrap_or_else(|_| Ok(too_late().into_http()))
 }
 
 fn too_late() -> Status {
@@ -69,9 +95,10 @@ fn timeout(headers: &HeaderMap) -> Option<Duration> {
     parse(headers.get("grpc-timeout")?.to_str().ok()?)
 }
 
-/// `TimeoutValue TimeoutUnit` of the gRPC protocol over HTTP/2.
+/// `TimeoutValue TimeoutUnit` of the gRPC protocol over HTTP/2: digits, and no sign before them, as Rust would take it.
 fn parse(text: &str) -> Option<Duration> {
     let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    let digits = Some(digits).filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()))?;
     let value: u64 = digits.parse().ok()?;
     match unit {
         "H" => Some(Duration::from_secs(value.saturating_mul(3600))),
@@ -99,7 +126,7 @@ mod tests {
         });
         let mut request = Request::new(Body::empty());
         request.headers_mut().insert("grpc-timeout", "20m".parse().unwrap());
-        let Ok(answer) = Deadlines.layer(inner).call(request).await;
+        let Ok(answer) = Deadlines::default().layer(inner).call(request).await;
         assert_eq!(Status::from_header_map(answer.headers()).unwrap().code(), Code::DeadlineExceeded);
         assert_eq!(deadline::left(), None);
     }
@@ -109,7 +136,7 @@ mod tests {
         assert_eq!(parse("2H"), Some(Duration::from_secs(7200)));
         assert_eq!(parse("1500m"), Some(Duration::from_millis(1500)));
         assert_eq!(parse("7u"), Some(Duration::from_micros(7)));
-        for wrong in ["", "S", "1", "1x", "é"] {
+        for wrong in ["", "S", "1", "1x", "é", "+5S", "-5S", "0x5S", " 5S", "5 S"] {
             assert_eq!(parse(wrong), None, "{wrong}");
         }
     }

@@ -14,6 +14,7 @@ use tower::{Layer, Service};
 use super::bearer::Tokens;
 use super::connection::Peer;
 use super::policy::{self, Rule};
+use super::shed::Class;
 use super::watch::{Files, Watched};
 use crate::config::Config;
 use crate::domain::caller::Caller;
@@ -50,15 +51,15 @@ impl Gate {
         self.0.open
     }
 
-    /// Who calls, when they may.
-    fn admit(&self, path: &str, headers: &HeaderMap, peer: Option<&Peer>) -> Result<Caller, Status> {
-        let rule = policy::rule(path);
-        if rule == Some(Rule::Open) {
-            return Ok(Caller::nobody());
+    /// Who calls, when they may, and how urgent it is.
+    fn admit(&self, path: &str, headers: &HeaderMap, peer: Option<&Peer>) -> Result<(Caller, Class), Status> {
+        let row = policy::row(path);
+        if let Some((Rule::Open, class)) = row {
+            return Ok((Caller::nobody(), class));
         }
         let caller = self.caller(headers, peer)?;
-        match rule {
-            Some(rule) if rule.lets(caller.roles) => Ok(caller),
+        match row {
+            Some((rule, class)) if rule.lets(caller.roles) => Ok((caller, class)),
             Some(_) => Err(status::with_reason(
                 Code::PermissionDenied,
                 "ROLE_NOT_ALLOWED",
@@ -121,7 +122,8 @@ impl<S> Layer<S> for Gate {
     }
 }
 
-/// A service behind the gate. Calls carry who made them as an extension.
+/// A service behind the gate. Calls carry as extensions who made them and how urgent they are: the table is looked at
+/// once a call.
 #[derive(Debug, Clone)]
 pub(super) struct Gated<S> {
     gate: Gate,
@@ -143,8 +145,9 @@ where
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
         let peer = request.extensions().get::<Peer>();
         match self.gate.admit(request.uri().path(), request.headers(), peer) {
-            Ok(caller) => {
+            Ok((caller, class)) => {
                 request.extensions_mut().insert(caller);
+                request.extensions_mut().insert(class);
                 Either::Left(self.inner.call(request))
             }
             Err(status) => {
@@ -195,7 +198,7 @@ mod tests {
         [(header::AUTHORIZATION, format!("Bearer {token}").parse().unwrap())].into_iter().collect()
     }
 
-    fn told(answer: Result<Caller, Status>) -> (Code, String) {
+    fn told(answer: Result<(Caller, Class), Status>) -> (Code, String) {
         let status = answer.unwrap_err();
         (status.code(), status.get_details_error_info().unwrap().reason)
     }
@@ -207,7 +210,7 @@ mod tests {
         for path in policy::TABLE.iter().map(|(service, method, ..)| format!("/{service}/{method}")) {
             let answer = gate.admit(&path, &none, None);
             if path.contains("Health") {
-                assert!(answer.unwrap().roles.is_empty());
+                assert!(answer.unwrap().0.roles.is_empty());
             } else {
                 assert_eq!(told(answer), no, "{path}");
             }
@@ -221,7 +224,7 @@ mod tests {
         let (gate, none) = (gate(false, ""), HeaderMap::new());
         let (worker, operator) =
             (peer(Ok(Caller::new("w", Role::Worker))), peer(Ok(Caller::new("o", Role::Operator))));
-        assert_eq!(gate.admit(LEASE, &none, Some(&worker)).unwrap().name.as_deref(), Some("w"));
+        assert_eq!(gate.admit(LEASE, &none, Some(&worker)).unwrap().0.name.as_deref(), Some("w"));
         assert_eq!(
             told(gate.admit(LEASE, &none, Some(&operator))),
             (Code::PermissionDenied, "ROLE_NOT_ALLOWED".to_owned())
@@ -235,7 +238,7 @@ mod tests {
         let gate = gate(false, &new.line);
         let operator = peer(Ok(Caller::new("o", Role::Operator)));
         let caller = gate.admit(LEASE, &with_token(&new.token), Some(&operator)).unwrap();
-        assert_eq!(caller, Caller::new("t", Role::Worker));
+        assert_eq!(caller, (Caller::new("t", Role::Worker), Class::Lease));
         for wrong in ["", "x", &new.line] {
             let job = "/emend.v1.JobService/GetJob";
             assert_eq!(told(gate.admit(job, &with_token(wrong), Some(&operator))).1, "UNKNOWN_TOKEN");
@@ -245,7 +248,7 @@ mod tests {
     #[test]
     fn a_scheduler_that_asks_nobody_lets_everybody_call_what_there_is() {
         let (gate, none) = (gate(true, ""), HeaderMap::new());
-        assert_eq!(gate.admit(LEASE, &none, None).unwrap(), Caller::anybody());
+        assert_eq!(gate.admit(LEASE, &none, None).unwrap(), (Caller::anybody(), Class::Lease));
         assert_eq!(told(gate.admit("/no/such", &none, None)).0, Code::Unimplemented);
     }
 }

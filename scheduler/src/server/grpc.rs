@@ -47,8 +47,12 @@ pub(super) fn service(
 > {
     let meter = Meter::new(DESCRIPTOR_SETS, app.pulse.clone());
     let shed = Shed::new(app.store.clone());
+    let deadlines = Deadlines {
+        #[cfg(feature = "test-hooks")]
+        mutant: app.store.mutant(),
+    };
     let routes = routes(app, health)?;
-    Ok(meter.layer(gate.layer(shed.layer(Deadlines.layer(Traced.layer(routes))))))
+    Ok(meter.layer(gate.layer(shed.layer(deadlines.layer(Traced.layer(routes))))))
 }
 
 fn routes(app: &App, health: HealthServer<impl Health>) -> Result<Routes, ServeError> {

@@ -37,6 +37,8 @@ use crate::config::{Config, TlsConfig};
 use crate::events;
 use crate::loops;
 use crate::service::App;
+#[cfg(feature = "test-hooks")]
+use crate::store::Mutant;
 use crate::store::{OpenError, Store, StoreError};
 use crate::vitals::Vitals;
 
@@ -187,8 +189,10 @@ async fn serve_app(
     let service = grpc::service(app, wire.gate, health_service)?;
     let (grace, delay) = (app.config.grace(), app.config.drain_delay());
     let stop = health::until_stopped(health, vitals.clone(), shutdown.clone(), delay, app.stopping.clone());
-    let incoming = Incoming::new(listeners.grpc, wire.tls);
-    let served = Box::pin(connections::serve(incoming, service, app.config.connection_age(), stop));
+    let (incoming, age) = (Incoming::new(listeners.grpc, wire.tls), app.config.connection_age());
+    #[cfg(feature = "test-hooks")]
+    let age = age.filter(|_| app.store.mutant() != Some(Mutant::NeverAges));
+    let served = Box::pin(connections::serve(incoming, service, age, stop));
     // Browsers are told to go as soon as waiting calls are.
     let desk = async {
         if let Some(listener) = listeners.desk {

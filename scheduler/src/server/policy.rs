@@ -97,17 +97,8 @@ pub(super) const TABLE: &[(&str, &str, Rule, Class)] = &[
     ("grpc.reflection.v1alpha.ServerReflection", "ServerReflectionInfo", Rule::AnyRole, Probe),
 ];
 
-/// The rule for an HTTP/2 path such as `/emend.v1.JobService/GetJob`; none for what nobody may call.
-pub(super) fn rule(path: &str) -> Option<Rule> {
-    row(path).map(|(rule, _)| rule)
-}
-
-/// How urgent a call to an HTTP/2 path is.
-pub(super) fn class(path: &str) -> Option<Class> {
-    row(path).map(|(_, class)| class)
-}
-
-fn row(path: &str) -> Option<(Rule, Class)> {
+/// The row for an HTTP/2 path such as `/emend.v1.JobService/GetJob`; none for what nobody may call.
+pub(super) fn row(path: &str) -> Option<(Rule, Class)> {
     let (service, method) = path.strip_prefix('/')?.split_once('/')?;
     let row = TABLE.iter().find(|(s, m, ..)| (*s, *m) == (service, method));
     row.map(|&(_, _, rule, class)| (rule, class))
@@ -137,6 +128,10 @@ mod tests {
             }
         }
         found
+    }
+
+    fn rule(path: &str) -> Option<Rule> {
+        row(path).map(|(rule, _)| rule)
     }
 
     /// What a table lets happen, or keeps from happening, that it should not.

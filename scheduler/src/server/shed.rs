@@ -17,9 +17,10 @@ use tonic::codegen::http::{Request, Response};
 use tonic::codegen::{BoxFuture, Bytes, Service};
 use tower::Layer;
 
-use super::policy;
 use crate::meters::SHED;
 use crate::service::status;
+#[cfg(feature = "test-hooks")]
+use crate::store::Mutant;
 use crate::store::Store;
 
 /// How urgent a call is.
@@ -101,6 +102,10 @@ impl Shed {
         let Share { calls, queue, retry, .. } = class.share();
         let place = Place(self.running.clone(), class);
         let before = self.running[class as usize].fetch_add(1, Ordering::Relaxed);
+        #[cfg(feature = "test-hooks")]
+        if self.store.mutant() == Some(Mutant::NeverSheds) {
+            return Ok(place);
+        }
         let what = if before >= calls {
             "calls of this kind under way"
         } else if self.store.waiting() >= queue {
@@ -143,14 +148,22 @@ where
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        // The gate let nothing through that stands in no row.
-        let class = policy::class(request.uri().path()).unwrap_or(Class::Bulk);
+        // The gate has put it there.
+        let class = request.extensions().get().copied().unwrap_or(Class::Bulk);
         match self.shed.admit(class) {
             Ok(place) => {
                 let answer = self.inner.call(request);
                 Box::pin(
                     async move { Ok(answer.await?.map(|body| Body::new(Placed { body, _place: place }))) },
                 )
+            }
+            #[cfg(feature = "test-hooks")]
+            Err(status) if self.shed.store.mutant() == Some(Mutant::RefusesInTurn) => {
+                let store = self.shed.store.clone();
+                Box::pin(async move {
+                    drop(store.now().await);
+                    Ok(status.into_http())
+                })
             }
             Err(status) => Box::pin(std::future::ready(Ok(status.into_http()))),
         }

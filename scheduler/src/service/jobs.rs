@@ -67,10 +67,12 @@ impl JobService for App {
     async fn get_job(&self, request: Request<v1::GetJobRequest>) -> Answer<v1::GetJobResponse> {
         let request = request.into_inner();
         let job = self.find(&request.job).await?;
-        let id = job.id;
+        let (id, paused) = (job.id, job.paused_rules.clone());
         let mut job = self.view(job).await?;
         if request.with_tallies {
             views::add_tallies(&mut job, self.store.tallies(id).await.map_err(status::from_store)?);
+            let quality = self.store.rule_quality(id).await.map_err(status::from_store)?;
+            views::add_quality(&mut job, quality, &paused);
         }
         Ok(Response::new(v1::GetJobResponse { job: Some(job) }))
     }
@@ -233,6 +235,12 @@ fn read_spec(request: v1::CreateJobRequest) -> JobSpec {
     }
 }
 
+/// Millionths of a share; what is none is too much, and is refused as that.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped")]
+fn ppm(share: f64) -> u32 {
+    if (0.0..=1.0).contains(&share) { (share * 1e6).round() as u32 } else { u32::MAX }
+}
+
 /// Where the request names nothing that people must agree on, the manifest does.
 fn read_reviews(asked: v1::ReviewPolicy, manifest: Option<&v1::Manifest>) -> ReviewPolicy {
     let default = ReviewPolicy::default();
@@ -244,5 +252,11 @@ fn read_reviews(asked: v1::ReviewPolicy, manifest: Option<&v1::Manifest>) -> Rev
     }
     agree.sort();
     agree.dedup();
-    ReviewPolicy { undo, agree }
+    let ppm = |share: f64, default| if share == 0.0 { default } else { ppm(share) };
+    ReviewPolicy {
+        undo,
+        agree,
+        sample_ppm: ppm(asked.sample, default.sample_ppm),
+        error_limit_ppm: ppm(asked.error_limit, default.error_limit_ppm),
+    }
 }

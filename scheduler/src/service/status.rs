@@ -20,9 +20,11 @@ const FULL_RETRY: Duration = Duration::from_secs(10);
 
 /// A status with a stable reason.
 pub(crate) fn with_reason(code: Code, reason: &str, message: impl Into<String>) -> Status {
-    let mut details = ErrorDetails::new();
-    details.set_error_info(reason, DOMAIN, std::collections::HashMap::new());
-    Status::with_error_details(code, message, details)
+    Status::with_error_details(code, message, because(reason))
+}
+
+fn because(reason: &str) -> ErrorDetails {
+    ErrorDetails::with_error_info(reason, DOMAIN, std::collections::HashMap::new())
 }
 
 /// There is more to do than can be done; the caller may come again after `retry`.
@@ -32,8 +34,7 @@ pub(crate) fn busy(message: impl Into<String>, retry: Duration) -> Status {
 
 /// RESOURCE_EXHAUSTED with the time after which it may go better.
 fn again(reason: &str, message: impl Into<String>, retry: Duration) -> Status {
-    let mut details = ErrorDetails::new();
-    details.set_error_info(reason, DOMAIN, std::collections::HashMap::new());
+    let mut details = because(reason);
     details.set_retry_info(Some(retry));
     Status::with_error_details(Code::ResourceExhausted, message, details)
 }
@@ -44,8 +45,7 @@ pub(crate) fn invalid(field: &str, description: &str) -> Status {
 }
 
 fn violations(found: impl IntoIterator<Item = (String, String)>) -> Status {
-    let mut details = ErrorDetails::new();
-    details.set_error_info("INVALID_REQUEST", DOMAIN, std::collections::HashMap::new());
+    let mut details = because("INVALID_REQUEST");
     let mut message = String::new();
     for (field, description) in found {
         message.push_str(if message.is_empty() { "" } else { "; " });

@@ -8,6 +8,7 @@ use prost::Message as _;
 use super::work::proto_duration;
 use crate::domain::fields::apply_changes;
 use crate::domain::job::JobState;
+use crate::domain::quality::RuleQuality;
 use crate::domain::results::Tallies;
 use crate::domain::review::AnswerKind;
 use crate::domain::time::Timestamp;
@@ -45,6 +46,8 @@ pub(super) fn job(
             reviews: Some(v1::ReviewPolicy {
                 undo: Some(proto_duration(job.spec.reviews.undo)),
                 agree: job.spec.reviews.agree,
+                sample: f64::from(job.spec.reviews.sample_ppm) / 1e6,
+                error_limit: f64::from(job.spec.reviews.error_limit_ppm) / 1e6,
             }),
         }),
         manifest: v1::Manifest::decode(job.spec.manifest.as_slice()).ok(),
@@ -87,6 +90,22 @@ pub(super) fn add_tallies(job: &mut v1::Job, tallies: Tallies) {
         progress.rules = tallies.rules.into_iter().collect();
         progress.findings = tallies.findings.into_iter().collect();
     }
+}
+
+pub(super) fn add_quality(job: &mut v1::Job, quality: Vec<RuleQuality>, paused: &[String]) {
+    let Some(progress) = &mut job.progress else { return };
+    let view = |quality: RuleQuality| {
+        let error = quality.error();
+        v1::RuleQuality {
+            paused: paused.contains(&quality.rule),
+            rule: quality.rule,
+            sampled: quality.sampled,
+            wrong: quality.wrong,
+            low: error.map_or(0.0, |error| error.low),
+            high: error.map_or(1.0, |error| error.high),
+        }
+    };
+    progress.rule_quality = quality.into_iter().map(view).collect();
 }
 
 pub(super) fn import(import: Import) -> v1::Import {

@@ -195,6 +195,7 @@ impl App {
             job_id: unit.job_id.unsigned_abs(),
             pack: Some(v1::PackRef { name: unit.pack, version: unit.pack_version }),
             as_of: unit.as_of,
+            paused_rules: unit.paused_rules,
             traceparent: unit.traceparent,
         })
     }

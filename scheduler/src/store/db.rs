@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use futures::future::BoxFuture;
 use sqlx::postgres::{PgPool, PgRow, Postgres};
 use sqlx::sqlite::{Sqlite, SqlitePool, SqliteRow};
-use sqlx::{AssertSqlSafe, Connection as _, Row as _, Transaction};
+use sqlx::{AssertSqlSafe, Connection as _, Row as _, SqlSafeStr as _, Transaction};
 use tracing::Span;
 use uuid::Uuid;
 
@@ -17,15 +17,11 @@ use super::lanes::{Lane, Lanes};
 use super::meters;
 pub(crate) use super::params::{Column, Param, params};
 use super::params::{postgres_arguments, sqlite_arguments};
+use super::patience::Deadline;
 use super::traffic::Traffic;
-use crate::deadline;
 
 /// How long a statement on PostgreSQL may take, whoever waits for it.
 pub(super) const STATEMENT_TIMEOUT: Duration = Duration::from_secs(60);
-/// What PostgreSQL answers when a statement's time is over.
-const GIVEN_UP: &str = "57014";
-/// How much earlier than the caller PostgreSQL may give up: it counts in whole milliseconds.
-const ROUNDING: Duration = Duration::from_millis(50);
 
 /// A statement in both dialects.
 #[derive(Debug, Clone, Copy)]
@@ -198,7 +194,7 @@ impl Db {
                 let (mut tx, turn) = match &db {
                     Self::Postgres(pool) => (begin_postgres(pool, deadline).await?, None),
                     Self::Sqlite { writer, lanes, .. } => {
-                        let turn = lanes.turn(lane).await;
+                        let turn = deadline.wait(lanes.turn(lane)).await?;
                         (Tx::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?), Some(turn))
                     }
                 };
@@ -258,47 +254,17 @@ impl Db {
     }
 }
 
-/// Until when the caller of the call that wants a transaction waits.
-#[derive(Debug, Clone, Copy)]
-struct Deadline(Option<Instant>);
-
-impl Deadline {
-    fn of_call() -> Self {
-        Self(deadline::left().map(|left| Instant::now() + left))
-    }
-
-    fn left(self) -> Option<Duration> {
-        self.0.map(|deadline| deadline.saturating_duration_since(Instant::now()))
-    }
-
-    /// The wait to begin may have used up all the time.
-    fn check(self) -> Result<(), StoreError> {
-        if self.left().is_some_and(|left| left.is_zero()) { Err(StoreError::TooLate) } else { Ok(()) }
-    }
-
-    /// A statement that PostgreSQL gave up for its caller's sake is no sign that the database is away.
-    fn blame(self, error: StoreError) -> StoreError {
-        match error {
-            StoreError::Unavailable(code)
-                if code == GIVEN_UP && self.left().is_some_and(|left| left < ROUNDING) =>
-            {
-                StoreError::TooLate
-            }
-            error => error,
-        }
-    }
-}
-
 /// Begins a transaction whose statements PostgreSQL gives up when nobody waits for them any more. The limit goes along
 /// with BEGIN, in one message. SQLite's statements are short, and it has no such limit.
+///
+/// It is what `Pool::begin_with` does, in its two steps: the wait for a connection may be given up, and sqlx itself does so
+/// after a while, but BEGIN may not, or the connection would go back to the others in a transaction.
 async fn begin_postgres(pool: &PgPool, deadline: Deadline) -> Result<Tx, StoreError> {
-    let tx = match deadline.left().filter(|left| *left < STATEMENT_TIMEOUT) {
-        Some(left) => {
-            let millis = left.as_millis().max(1);
-            let begin = format!("BEGIN; SET LOCAL statement_timeout = {millis}");
-            pool.begin_with(AssertSqlSafe(begin)).await?
-        }
-        None => pool.begin().await?,
-    };
-    Ok(Tx::Postgres(tx))
+    // Boxed: it is large, and part of every call.
+    let connection = deadline.wait(Box::pin(pool.acquire())).await??;
+    let begin = deadline.left().filter(|left| *left < STATEMENT_TIMEOUT).map(|left| {
+        let millis = left.as_millis().max(1);
+        AssertSqlSafe(format!("BEGIN; SET LOCAL statement_timeout = {millis}")).into_sql_str()
+    });
+    Ok(Tx::Postgres(Transaction::begin(connection, begin).await?))
 }

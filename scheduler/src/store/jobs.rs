@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::db::{Row, Sql, Tx, params};
 use super::{JobConflict, Lane, Outbox, Store, StoreError};
 use crate::domain::job::{JobPolicy, JobRef, JobSpec, JobState, ReviewPolicy};
+use crate::domain::same_job::difference;
 use crate::domain::schedule::{Schedule, ScheduleChange};
 use crate::domain::time::Timestamp;
 
@@ -32,6 +33,8 @@ pub struct Job {
     pub ended_at: Option<Timestamp>,
     /// Retention has deleted its records and results.
     pub blocks_gone: bool,
+    /// Rules whose changes go to people.
+    pub paused_rules: Vec<String>,
     /// The place of the next record.
     pub(super) next_seq: i64,
 }
@@ -46,8 +49,8 @@ impl Job {
 const INSERT: Sql = Sql::same(
     "INSERT INTO jobs (name, state, paused, deleted, pack, pack_version, manifest, as_of, unit_records, unit_bytes,
          attempts, next_seq, columns, created_at, blocks_gone, traceparent, priority, weight, deadline_at,
-         undo_millis, agree)
-     VALUES ($1, 'importing', FALSE, FALSE, $2, $3, $4, $5, $6, $7, $8, 1, '[]', $9, FALSE, $10, $11, $12, $13, $14, $15)
+         undo_millis, agree, sample_ppm, error_limit_ppm)
+     VALUES ($1, 'importing', FALSE, FALSE, $2, $3, $4, $5, $6, $7, $8, 1, '[]', $9, FALSE, $10, $11, $12, $13, $14, $15, $16, $17)
      ON CONFLICT (name) DO NOTHING",
 );
 const BY_ID: Sql = Sql::same("SELECT * FROM jobs WHERE id = $1 AND NOT deleted");
@@ -302,6 +305,8 @@ async fn create(
         schedule.deadline.map(|at| at.0),
         i64::try_from(spec.reviews.undo.as_millis()).unwrap_or(i64::MAX),
         serde_json::to_string(&spec.reviews.agree).expect("strings are always JSON"),
+        spec.reviews.sample_ppm,
+        spec.reviews.error_limit_ppm,
     ];
     let created = tx.execute(INSERT, values).await? == 1;
     let job = find(tx, &JobRef::Name(spec.name.clone())).await?;
@@ -312,18 +317,6 @@ async fn create(
         Some(field) => Err(StoreError::JobDiffers(field)),
         None => Ok((job, created)),
     }
-}
-
-fn difference(there: &JobSpec, asked: &JobSpec) -> Option<&'static str> {
-    let same = [
-        (there.pack == asked.pack, "pack.name"),
-        (there.pack_version == asked.pack_version, "pack.version"),
-        (there.as_of == asked.as_of, "as_of"),
-        (there.policy == asked.policy, "policy"),
-        (there.reviews == asked.reviews, "policy.reviews"),
-        (there.manifest == asked.manifest, "manifest"),
-    ];
-    same.into_iter().find_map(|(same, field)| (!same).then_some(field))
 }
 
 pub(super) async fn find(tx: &mut Tx, job: &JobRef) -> Result<Job, StoreError> {
@@ -379,6 +372,8 @@ fn read_job(row: &Row) -> Result<Job, StoreError> {
                 undo: Duration::from_millis(row.int("undo_millis")?.unsigned_abs()),
                 agree: serde_json::from_str(&row.text("agree")?)
                     .map_err(|_| StoreError::Internal("agree is no JSON list".into()))?,
+                sample_ppm: small("sample_ppm")?,
+                error_limit_ppm: small("error_limit_ppm")?,
             },
             traceparent: row.text("traceparent")?,
         },
@@ -395,6 +390,8 @@ fn read_job(row: &Row) -> Result<Job, StoreError> {
         units_done_at: row.maybe_int("units_done_at")?.map(Timestamp),
         ended_at: row.maybe_int("ended_at")?.map(Timestamp),
         blocks_gone: row.bool("blocks_gone")?,
+        paused_rules: serde_json::from_str(&row.text("paused_rules")?)
+            .map_err(|_| StoreError::Internal("paused_rules is no JSON list".into()))?,
         next_seq: row.int("next_seq")?,
     })
 }

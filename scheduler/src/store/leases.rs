@@ -48,6 +48,8 @@ pub struct UnitToDo {
     pub as_of: String,
     /// The W3C trace context of the call that made the job, or empty.
     pub traceparent: String,
+    /// Rules whose changes go to people.
+    pub paused_rules: Vec<String>,
 }
 
 /// Calls of one worker go one after another: two at once would each see room for what both then take. SQLite has one
@@ -145,7 +147,7 @@ const GRANT_AGAIN: Sql = Sql::pair(
 );
 pub(super) const GRANTED: Sql = Sql::same(
     "SELECT u.id, u.job_id, u.first_seq, u.last_seq, u.epoch, u.token_hash, u.expires_at,
-         j.pack, j.pack_version, j.as_of, j.traceparent, b.count, b.plain_bytes, b.checksum, b.data
+         j.pack, j.pack_version, j.as_of, j.traceparent, j.paused_rules, b.count, b.plain_bytes, b.checksum, b.data
      FROM units u JOIN jobs j ON j.id = u.job_id JOIN blocks b ON b.unit_id = u.id AND b.revision = 0
      WHERE u.holder = $1 AND u.lease_request = $2 AND u.state = 'leased'
      ORDER BY u.first_seq",
@@ -251,6 +253,8 @@ pub(super) fn read_leased(
             pack_version: row.text("pack_version")?,
             as_of: row.text("as_of")?,
             traceparent: row.text("traceparent")?,
+            paused_rules: serde_json::from_str(&row.text("paused_rules")?)
+                .map_err(|_| StoreError::Internal("paused_rules is no JSON list".into()))?,
         },
     }))
 }

@@ -21,6 +21,7 @@ mod open;
 mod outbox;
 mod outlook;
 mod params;
+mod patience;
 mod progress;
 mod records;
 mod retention;
@@ -176,7 +177,8 @@ impl Store {
 
     /// Notes that the database has answered, or why it has not.
     fn heard<T>(&self, outcome: Result<T, StoreError>) -> Result<T, StoreError> {
-        if !matches!(outcome, Err(StoreError::Unavailable(_))) {
+        // Whoever gave up waiting has heard nothing of it.
+        if !matches!(outcome, Err(StoreError::Unavailable(_) | StoreError::TooLate)) {
             *self.answered.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
         }
         if let Err(error) = &outcome {

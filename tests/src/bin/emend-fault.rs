@@ -40,12 +40,18 @@ enum Part {
         /// How long a lease lasts, in seconds.
         #[arg(long, env = "EMEND__SCHEDULER__LEASE_TTL", default_value_t = 60.0)]
         lease_ttl: f64,
+        /// Connections to PostgreSQL.
+        #[arg(long, env = "EMEND__SCHEDULER__CONNECTIONS", default_value_t = 10)]
+        connections: u32,
     },
     /// A worker whose validator does what the records say.
     Worker {
         /// The scheduler.
         #[arg(long)]
         scheduler: String,
+        /// Units to have in work at once. One thread works on them, one after another.
+        #[arg(long, default_value_t = 1)]
+        slots: usize,
     },
 }
 
@@ -53,10 +59,10 @@ enum Part {
 async fn main() -> ExitCode {
     let ended = match Part::parse() {
         Part::Writer { store, notes, synchronous } => writer::write(&store, &notes, synchronous).await,
-        Part::Scheduler { store, listen, mutant, lease_ttl } => {
-            schedule(Config { store, listen, lease_ttl, ..Config::default() }, &mutant).await
+        Part::Scheduler { store, listen, mutant, lease_ttl, connections } => {
+            schedule(Config { store, listen, lease_ttl, connections, ..Config::default() }, &mutant).await
         }
-        Part::Worker { scheduler } => poison::work(scheduler).await,
+        Part::Worker { scheduler, slots } => poison::work(scheduler, slots).await,
     };
     match ended {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,6 +1,5 @@
 //! Records that kill the worker's process, make a validator panic, or never end: each costs itself only.
 
-use std::panic::AssertUnwindSafe;
 use std::process::Command;
 use std::time::Instant;
 
@@ -16,14 +15,17 @@ use emend_tests::mutants::fails_on;
 use emend_tests::process::{Process, eventually};
 use emend_tests::records::with_payload;
 use emend_tests::scheduler::{Scheduler, jobs};
-use futures::FutureExt as _;
 
 use super::LIMIT;
 
-const RECORDS: i64 = 160;
+/// Nine units: of ten that run out at once the scheduler would think that the silence is its own.
+const RECORDS: i64 = 144;
 const UNIT: i64 = 16;
 const ATTEMPTS: i64 = 3;
 const TTL: f64 = 1.0;
+/// More than there are records, so that a worker has room for whatever is ready. One with little room takes the deadly record
+/// alone when it has other work in hand, as it has on a slow machine, and then nobody pays even when nothing guards them.
+const SLOTS: &str = "200";
 /// Each in a unit of its own.
 const BAD: [(i64, &str); 3] = [(5, "kill"), (40, "panic"), (75, "hang")];
 
@@ -60,7 +62,7 @@ async fn settle(scheduler: &Scheduler) -> Result<u32> {
     let folder = tempfile::tempdir()?;
     let start = || {
         let mut command = Command::new(env!("CARGO_BIN_EXE_emend-fault"));
-        command.args(["worker", "--scheduler", &format!("http://{}", scheduler.address)]);
+        command.args(["worker", "--slots", SLOTS, "--scheduler", &format!("http://{}", scheduler.address)]);
         Process::start("worker", &mut command, &folder.path().join("log"))
     };
     let (mut worker, mut deaths) = (start()?, 0);
@@ -129,20 +131,11 @@ async fn postgres_each_costs_itself_only() -> Result<()> {
     each_costs_itself_only(Backend::Postgres).await
 }
 
-/// What a deadly record did once: those beside it used up their attempts with it. One run of three must notice: beside the
-/// other tests of this suite it failed once in a way that nobody has looked into yet, and alone it did not.
+/// What a deadly record did once: those beside it used up their attempts with it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn neighbours_that_pay_are_noticed() {
     for backend in [Backend::Sqlite, Backend::Postgres] {
-        let mut noticed = false;
-        for _ in 0..3 {
-            let test = async { each_costs_itself_only(backend).await.unwrap() };
-            let run = fails_on(Mutant::SuspectsInCompany, ": record ", test);
-            noticed = AssertUnwindSafe(run).catch_unwind().await.is_ok();
-            if noticed {
-                break;
-            }
-        }
-        assert!(noticed, "{backend:?}: the mutant passes three times");
+        let test = async { each_costs_itself_only(backend).await.unwrap() };
+        fails_on(Mutant::SuspectsInCompany, ": record ", test).await;
     }
 }

@@ -3,7 +3,9 @@
 use std::time::{Duration, Instant};
 
 use emend_proto::v1::{CommitUnitsRequest, ExportRecordsRequest, GetJobRequest, HeartbeatRequest};
+use emend_scheduler::store::Mutant;
 use emend_tests::database::Backend;
+use emend_tests::mutants::fails_on;
 use emend_tests::scheduler::{Scheduler, jobs, work};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -37,7 +39,7 @@ async fn until_refused<F>(calls: &mut JoinSet<Result<(), Status>>, call: impl Fn
 where
     F: Future<Output = Result<(), Status>> + Send + 'static,
 {
-    for taken in 0..1000 {
+    for taken in 0..200 {
         calls.spawn(call());
         let Ok(ended) = timeout(Duration::from_millis(5), calls.join_next()).await else { continue };
         let refused = ended.unwrap().unwrap().expect_err("the store is held");
@@ -46,11 +48,20 @@ where
         assert!(refused.get_details_retry_info().unwrap().retry_delay.is_some());
         return taken;
     }
-    panic!("a thousand calls wait");
+    panic!("two hundred calls wait");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_least_urgent_calls_are_turned_away_first() {
+    the_least_urgent_go_first().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_scheduler_that_turns_nobody_away_is_noticed() {
+    fails_on(Mutant::NeverSheds, "calls wait", the_least_urgent_go_first()).await;
+}
+
+async fn the_least_urgent_go_first() {
     let scheduler = Scheduler::start_with(Backend::Postgres, |config| config.connections = 2).await;
     let channel = scheduler.channel();
     make_job(&channel, "j", 2).await;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::Deserialize;
 use tonic::metadata::{Ascii, MetadataValue};
@@ -57,7 +58,7 @@ impl Credentials {
             (Some(_), None) => return Err("a client certificate is given without its key: give both".into()),
             (None, Some(_)) => return Err("a client key is given without its certificate: give both".into()),
         };
-        let bearer = Bearer(token.as_deref().map(bearer).transpose()?);
+        let bearer = Bearer { token: token.as_deref().map(bearer).transpose()?, timeout: None };
         Ok(Secrets { tls, bearer, read })
     }
 
@@ -83,13 +84,22 @@ fn bearer(file: &[u8]) -> Result<MetadataValue<Ascii>, String> {
     Ok(value)
 }
 
-/// Puts the bearer token on each call, and the trace that it is part of.
+/// Puts on each call the bearer token, the trace that it is part of, and how long its answer is waited for.
 #[derive(Clone, Default)]
-pub struct Bearer(Option<MetadataValue<Ascii>>);
+pub struct Bearer {
+    token: Option<MetadataValue<Ascii>>,
+    /// None for streams, which last as long as they last.
+    timeout: Option<Duration>,
+}
 
 impl Bearer {
     pub(super) fn is_some(&self) -> bool {
-        self.0.is_some()
+        self.token.is_some()
+    }
+
+    /// For calls whose answers are waited for so long.
+    pub(super) fn within(&self, timeout: Duration) -> Self {
+        Self { timeout: Some(timeout), ..self.clone() }
     }
 }
 
@@ -101,8 +111,11 @@ impl fmt::Debug for Bearer {
 
 impl Interceptor for Bearer {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
-        if let Some(value) = &self.0 {
+        if let Some(value) = &self.token {
             request.metadata_mut().insert("authorization", value.clone());
+        }
+        if let Some(timeout) = self.timeout {
+            request.set_timeout(timeout);
         }
         crate::trace::inject(request.metadata_mut());
         Ok(request)
@@ -129,6 +142,16 @@ mod tests {
             let said = with_token(wrong).err().unwrap();
             assert!(said.contains("emend token new"), "{said}");
         }
+    }
+
+    #[test]
+    fn a_call_says_how_long_it_waits_and_a_stream_does_not() {
+        let said = |mut bearer: Bearer| {
+            let request = bearer.call(Request::new(())).unwrap();
+            request.metadata().get("grpc-timeout").map(|value| value.to_str().unwrap().to_owned())
+        };
+        assert_eq!(said(Bearer::default().within(Duration::from_secs(5))).as_deref(), Some("5000000u"));
+        assert_eq!(said(Bearer::default()), None);
     }
 
     #[test]

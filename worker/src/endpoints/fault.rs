@@ -15,6 +15,8 @@ pub(super) enum Fault {
     Refused(Status),
     /// The scheduler has too much to do, and may have said when to come back.
     Busy { status: Status, wait: Option<Duration> },
+    /// The store has no room, whichever scheduler is asked.
+    Full { status: Status, wait: Option<Duration> },
     /// Nobody was there, or the answer was lost: the call may or may not have taken effect.
     Unknown(Status),
 }
@@ -33,7 +35,10 @@ impl Fault {
             Code::ResourceExhausted => {
                 let asked = status.get_details_retry_info().and_then(|info| info.retry_delay);
                 let wait = asked.map(|wait| wait + chance::up_to(wait / 4));
-                Self::Busy { status, wait }
+                match status.get_details_error_info() {
+                    Some(info) if info.reason == "STORE_FULL" => Self::Full { status, wait },
+                    _ => Self::Busy { status, wait },
+                }
             }
             _ => Self::Refused(status),
         }
@@ -46,33 +51,40 @@ impl Fault {
 
     pub(super) fn into_status(self) -> Status {
         match self {
-            Self::Refused(status) | Self::Busy { status, .. } | Self::Unknown(status) => status,
+            Self::Refused(status)
+            | Self::Busy { status, .. }
+            | Self::Full { status, .. }
+            | Self::Unknown(status) => status,
         }
     }
 
     /// For people: the innermost error, since the outer ones only say "transport error".
     pub(super) fn reason(&self) -> String {
-        let (Self::Refused(status) | Self::Busy { status, .. } | Self::Unknown(status)) = self;
+        let (Self::Refused(status)
+        | Self::Busy { status, .. }
+        | Self::Full { status, .. }
+        | Self::Unknown(status)) = self;
         status.source().map_or_else(|| status.message().to_owned(), root_cause)
     }
 
     /// The status with which a call ends when time is up.
     pub(super) fn give_up(self, urls: &[String], turn: usize, tries: usize, elapsed: Duration) -> Status {
-        let tried: Vec<&str> = (0..tries.min(urls.len()))
-            .rev()
-            .map(|back| urls[(turn + urls.len() - back) % urls.len()].as_str())
-            .collect();
+        // Nobody is left because the store is full: it is asked again itself.
+        let others = if matches!(self, Self::Full { .. }) { 1 } else { tries.min(urls.len()) };
+        let tried: Vec<&str> =
+            (0..others).rev().map(|back| urls[(turn + urls.len() - back) % urls.len()].as_str()).collect();
         let last = urls[turn % urls.len()].as_str();
         let reason = self.reason();
         let what = match self {
             Self::Busy { .. } => "the scheduler is overloaded",
+            Self::Full { .. } => "the scheduler's store is full",
             Self::Refused(_) | Self::Unknown(_) => "no scheduler can be reached",
         };
         let times = if tries == 1 { "once".to_owned() } else { format!("{tries} times in {elapsed:.1?}") };
         let hint = hint(last, &reason).map(|hint| format!(" ({hint})")).unwrap_or_default();
         let message = format!("{what}: tried {} {times}; {last} said last: {reason}{hint}", tried.join(", "));
         match self {
-            Self::Busy { status, .. } => {
+            Self::Busy { status, .. } | Self::Full { status, .. } => {
                 let details = status.details().to_vec().into();
                 Status::with_details(Code::ResourceExhausted, message, details)
             }

@@ -5,7 +5,7 @@ use std::fmt;
 use emend_proto::v1::{self, RecordResult, Verdict};
 
 use super::panics;
-use crate::{Finding, JobContext, Outcome, Record, Validator};
+use crate::{Finding, JobContext, Outcome, Record, Validator, alike};
 
 /// Why a record is `failed`. Holds no value of the record.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,7 +61,9 @@ pub(crate) fn check(
     let [outcome] = <[Outcome; 1]>::try_from(outcomes)
         .map_err(|_| Failure::Outcome("there must be one for each record"))?;
     keep_promises(&outcome)?;
-    Ok(into_result(seq, outcome))
+    // It asks the validator once more. One that does not stand that has still answered.
+    let alike = panics::caught(|| alike(validator, job, &record, &outcome)).unwrap_or_default();
+    Ok(RecordResult { alike, ..into_result(seq, outcome) })
 }
 
 fn keep_promises(outcome: &Outcome) -> Result<(), Failure> {

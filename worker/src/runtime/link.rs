@@ -9,7 +9,7 @@ use emend_proto::v1::{
     LeaseUnitsRequest, LeaseUnitsResponse, Refusal, ReleaseUnitsRequest, UnitCommit, UnitFailure,
 };
 use tokio::time::Instant;
-use tonic::{Code, Request, Status};
+use tonic::{Code, Status};
 
 use super::vitals::Vitals;
 use crate::endpoints::{Endpoints, Line, RetryPolicy};
@@ -52,7 +52,7 @@ impl Link {
         let timeout = wait + MARGIN.min(patience);
         let policy = RetryPolicy::within(timeout, wait + patience);
         let attempt = |channel| {
-            let (mut client, request) = (client(channel), with_timeout(request.clone(), timeout));
+            let (mut client, request) = (client(channel), request.clone());
             let sent = Instant::now();
             async move { Ok((sent, client.lease_units(request).await?.into_inner())) }
         };
@@ -72,7 +72,7 @@ impl Link {
             max_delay: patience / 4,
         };
         let attempt = |channel| {
-            let (mut client, request) = (client(channel), with_timeout(request.clone(), policy.call_timeout));
+            let (mut client, request) = (client(channel), request.clone());
             let sent = Instant::now();
             async move { Ok((sent, client.heartbeat(request).await?.into_inner())) }
         };
@@ -84,7 +84,7 @@ impl Link {
         let policy = RetryPolicy::within(COMMIT_TIMEOUT, COMMIT_PATIENCE);
         let request = CommitUnitsRequest { worker_id: self.worker_id.clone(), commits };
         let attempt = |channel| {
-            let (mut client, request) = (client(channel), with_timeout(request.clone(), COMMIT_TIMEOUT));
+            let (mut client, request) = (client(channel), request.clone());
             async move { Ok(client.commit_units(request).await?.into_inner().outcomes) }
         };
         self.heard(self.endpoints.call(&policy, attempt).await)
@@ -101,8 +101,7 @@ impl Link {
     pub(crate) async fn release(&self, leases: Vec<LeaseRef>) -> Result<(), Status> {
         let request = ReleaseUnitsRequest { worker_id: self.worker_id.clone(), leases };
         let attempt = |channel| {
-            let (mut client, request) =
-                (client(channel), with_timeout(request.clone(), COURTESY.call_timeout));
+            let (mut client, request) = (client(channel), request.clone());
             async move { client.release_units(request).await.map(|_| ()) }
         };
         self.endpoints.call(&COURTESY, attempt).await
@@ -113,7 +112,7 @@ impl Link {
         let request = FailUnitsRequest { worker_id: self.worker_id.clone(), failures };
         let policy = RetryPolicy::default();
         let attempt = |channel| {
-            let (mut client, request) = (client(channel), with_timeout(request.clone(), policy.call_timeout));
+            let (mut client, request) = (client(channel), request.clone());
             async move { client.fail_units(request).await.map(|_| ()) }
         };
         self.endpoints.call(&policy, attempt).await
@@ -142,11 +141,4 @@ fn client(line: Line) -> WorkServiceClient<Line> {
     WorkServiceClient::new(line)
         .max_decoding_message_size(MAX_MESSAGE_BYTES)
         .max_encoding_message_size(MAX_MESSAGE_BYTES)
-}
-
-/// Tells the scheduler when the answer will no longer be waited for.
-fn with_timeout<T>(message: T, timeout: Duration) -> Request<T> {
-    let mut request = Request::new(message);
-    request.set_timeout(timeout);
-    request
 }

@@ -36,7 +36,7 @@ pub struct FindingText {
 }
 
 /// One field of a record.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Field {
     /// The name in records, changes and findings.
     pub name: String,

@@ -1,11 +1,13 @@
 //! What a validator is, sees and answers. Nothing here does I/O, so a rule pack that leaves the
 //! `runtime` feature out stays pure.
 
+mod alike;
 mod manifest;
 mod record;
 
 use std::borrow::Cow;
 
+pub use alike::alike;
 pub use manifest::{Field, FindingText, Manifest};
 pub use record::{Record, RecordError};
 

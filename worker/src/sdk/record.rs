@@ -44,6 +44,18 @@ impl<'a> Record<'a> {
         Self { key, fields: fields.into_iter().map(|(name, value)| (name.into(), value.into())).collect() }
     }
 
+    /// This record with another value in `field`, which is added if it is not there.
+    pub(super) fn with<'b>(&'b self, field: &'b str, value: &'b str) -> Record<'b> {
+        let mut fields: Vec<(Cow<'b, str>, Cow<'b, str>)> =
+            self.fields().map(|(name, value)| (name.into(), value.into())).collect();
+        // Of a field that stands there twice, the first counts.
+        match fields.iter_mut().find(|(name, _)| name == field) {
+            Some((_, there)) => *there = value.into(),
+            None => fields.push((field.into(), value.into())),
+        }
+        Record { key: self.key, fields }
+    }
+
     /// The key, unique within the job.
     pub fn key(&self) -> &'a str {
         self.key

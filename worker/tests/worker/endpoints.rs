@@ -85,6 +85,54 @@ async fn an_overloaded_scheduler_is_given_its_time() {
     assert_eq!(status.get_details_retry_info().unwrap().retry_delay, Some(asked));
 }
 
+/// Two schedulers, the one that the endpoints are with in front.
+async fn two() -> (Endpoints, Scheduler, Scheduler) {
+    let (mut one, mut two) = (Scheduler::start().await, Scheduler::start().await);
+    let endpoints = Endpoints::new(&[one.url.clone(), two.url.clone()]).unwrap();
+    call(&endpoints, &policy(10_000)).await.unwrap();
+    let (with_one, with_two) = (one.heard().len(), two.heard().len());
+    assert_eq!(with_one + with_two, 1);
+    if with_one == 1 { (endpoints, one, two) } else { (endpoints, two, one) }
+}
+
+fn exhausted(reason: &str, asked: Duration) -> Status {
+    let mut details = ErrorDetails::with_retry_info(Some(asked));
+    details.set_error_info(reason, "emend", std::collections::HashMap::new());
+    Status::with_error_details(Code::ResourceExhausted, reason, details)
+}
+
+#[tokio::test]
+async fn an_overloaded_scheduler_is_left_for_another_at_once() {
+    let (endpoints, mut with, mut other) = two().await;
+    let hour = Duration::from_secs(3600);
+    with.fake.script().lease_errors.push_back(exhausted("OVERLOADED", hour));
+    assert!(call(&endpoints, &policy(10_000)).await.is_ok());
+    assert_eq!((with.heard().len(), other.heard().len()), (1, 1));
+    // When all have too much to do, the time that the last one asks for is given to the first.
+    let asked = Duration::from_millis(80);
+    other.fake.script().lease_errors.push_back(exhausted("OVERLOADED", hour));
+    with.fake.script().lease_errors.push_back(exhausted("OVERLOADED", asked));
+    let begin = tokio::time::Instant::now();
+    assert!(call(&endpoints, &policy(10_000)).await.is_ok());
+    assert!(begin.elapsed() >= asked);
+    assert_eq!((with.heard().len(), other.heard().len()), (1, 2));
+}
+
+#[tokio::test]
+async fn a_full_store_is_no_reason_to_go_elsewhere() {
+    let (endpoints, mut with, mut other) = two().await;
+    let asked = Duration::from_millis(80);
+    with.fake.script().lease_errors.push_back(exhausted("STORE_FULL", asked));
+    let begin = tokio::time::Instant::now();
+    assert!(call(&endpoints, &policy(10_000)).await.is_ok());
+    assert!(begin.elapsed() >= asked);
+    assert_eq!((with.heard().len(), other.heard().len()), (2, 0));
+    with.fake.script().lease_errors.push_back(exhausted("STORE_FULL", asked));
+    let status = call(&endpoints, &policy(50)).await.unwrap_err();
+    assert!(status.message().contains("store is full"), "{}", status.message());
+    assert!(!status.message().contains(&other.url), "{}", status.message());
+}
+
 #[tokio::test]
 async fn a_refusal_is_returned_as_it_came() {
     let mut scheduler = Scheduler::start().await;

@@ -317,6 +317,7 @@ pub(crate) fn lease(unit_id: u64, acts: &[&str]) -> Lease {
         pack: Some(PackRef { name: "test".into(), version: "1".into() }),
         as_of: "2021-09-20".into(),
         traceparent: String::new(),
+        paused_rules: Vec::new(),
     }
 }
 

@@ -7,6 +7,7 @@ use prost::Message as _;
 
 use crate::domain::fields::texts;
 use crate::domain::mask::mask;
+use crate::domain::results::check_code;
 use crate::domain::review::Case;
 use crate::store::{Job, Reviewed, StoreError};
 
@@ -44,6 +45,8 @@ impl Form {
     fn shown(&self, case: &Case, name: &str) -> v1::CardField {
         let value = case.fields.iter().find_map(|(field, value)| (field == name).then_some(value));
         let value = value.cloned().unwrap_or_default();
+        let came = case.came.iter().find_map(|(field, value)| (field == name).then(|| value.clone()));
+        let value = came.unwrap_or(value);
         let at_issue = case.at_issue(name);
         let masked = if !at_issue && self.is_sensitive(name) { mask(&value) } else { None };
         v1::CardField {
@@ -55,11 +58,29 @@ impl Form {
     }
 }
 
-/// The record of a review as the rules left it.
+/// The record of a review as the rules left it. One that they corrected is looked into: shown as it came, with what
+/// they made of it as one of two proposals, in an order that does not tell.
 pub(super) fn case(reviewed: &Reviewed) -> Result<Case, StoreError> {
-    let fields = texts(&reviewed.record.payload, &reviewed.result.changes);
-    let fields = fields.map_err(|error| StoreError::Internal(error.to_string()))?;
-    Ok(Case { fields, findings: reviewed.result.findings.clone() })
+    let Reviewed { seq, record, result } = reviewed;
+    let read =
+        |changes| texts(&record.payload, changes).map_err(|error| StoreError::Internal(error.to_string()));
+    let fields = read(&result.changes)?;
+    if result.verdict() != v1::Verdict::Corrected {
+        return Ok(Case { fields, findings: result.findings.clone(), came: Vec::new() });
+    }
+    let changed: HashSet<&str> = result.changes.iter().map(|change| change.field.as_str()).collect();
+    let mut came = read(&[])?;
+    came.retain(|(name, _)| changed.contains(name.as_str()));
+    let finding = |(field, before): &(String, String)| {
+        let after = fields.iter().find_map(|(name, value)| (name == field).then(|| value.clone()));
+        let mut proposals = vec![after.unwrap_or_default(), before.clone()];
+        if (seq / 2 + i64::try_from(before.len()).unwrap_or(0)) % 2 == 0 {
+            proposals.reverse();
+        }
+        v1::Finding { code: check_code(field), field: field.clone(), proposals }
+    };
+    let findings = came.iter().map(finding).collect();
+    Ok(Case { fields, findings, came })
 }
 
 /// The card without what others said, a draft, and its cluster.

@@ -1,5 +1,6 @@
-//! The store with a guard taken out. A safety test that does not fail on its mutant shows nothing, so the suites run
-//! their checks on each of these and expect violations. Nothing but the `test-hooks` feature makes one.
+//! The scheduler with a guard taken out, of its store in most cases. A safety test that does not fail on its mutant shows
+//! nothing, so the suites run their checks on each of these and expect violations. Nothing but the `test-hooks` feature
+//! makes one.
 
 mod beats;
 pub(super) mod clock;
@@ -37,6 +38,16 @@ pub enum Mutant {
     SuspectsInCompany,
     /// The clock is anchored to the machine's own, not to the store's. PostgreSQL only.
     TrustsWallClock,
+    /// No call is turned away for lack of room.
+    NeverSheds,
+    /// A call that is turned away waits in the queue first.
+    RefusesInTurn,
+    /// Callers' deadlines are not looked at.
+    ForgetsDeadlines,
+    /// A call is answered when its caller's time is over, and what it has begun goes on.
+    WorksForNobody,
+    /// No connection ends by age.
+    NeverAges,
 }
 
 impl Store {
@@ -44,5 +55,10 @@ impl Store {
     #[must_use]
     pub fn with_mutant(&self, mutant: Mutant) -> Self {
         Self { mutant: Some(mutant), ..self.clone() }
+    }
+
+    /// Which guard is missing: for those that are not the store's own.
+    pub(crate) fn mutant(&self) -> Option<Mutant> {
+        self.mutant
     }
 }

@@ -247,6 +247,6 @@ async fn write(
     let at = |seq| ReviewRef { job_id: *job_id, seq };
     let reviews: Vec<_> = answered.seqs.into_iter().map(at).collect();
     hands::pass(tx, reviewer, true, &reviews).await?;
-    outbox.decided(tx, *job_id, answered.settled, now, final_at).await?;
+    outbox.decided(tx, *job_id, answered.settled, final_at).await?;
     Ok(Decided::Written { decision_id, replayed: false })
 }

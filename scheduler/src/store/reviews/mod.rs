@@ -10,6 +10,7 @@ mod hands;
 mod lease;
 mod log;
 mod open;
+mod quality;
 mod queue;
 mod undo;
 

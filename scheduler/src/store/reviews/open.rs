@@ -7,7 +7,7 @@ use super::super::db::{Column, Sql, Tx, params};
 use super::super::records::damaged;
 use super::super::units::read_block;
 use super::super::{Lane, Store, StoreError};
-use crate::domain::results::{Results, ToReview};
+use crate::domain::results::{Results, Sample, ToReview};
 use crate::domain::unit::{Receipt, UnitId};
 
 const INSERT: Sql = Sql::pair(
@@ -18,6 +18,18 @@ const INSERT: Sql = Sql::pair(
     "INSERT INTO reviews (job_id, seq, kind, alike, state, lane, round, due_at, opened)
      SELECT u.job_id, value ->> 1, value ->> 2, value ->> 3, 'open', 'reviewer', 1, 0, FALSE
      FROM json_each($1) JOIN units u ON u.id = value ->> 0",
+);
+/// How many of them are looked into is the job's to say.
+const INSERT_SAMPLES: Sql = Sql::pair(
+    "INSERT INTO reviews (job_id, seq, kind, sampled, state, lane, round, due_at, opened)
+     SELECT u.job_id, t.seq, t.kind, t.rules, 'open', 'reviewer', 1, 0, FALSE
+     FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::text[], $5::text[])
+         AS t (unit_id, seq, draw, kind, rules)
+     JOIN units u ON u.id = t.unit_id JOIN jobs j ON j.id = u.job_id WHERE t.draw < j.sample_ppm",
+    "INSERT INTO reviews (job_id, seq, kind, sampled, state, lane, round, due_at, opened)
+     SELECT u.job_id, value ->> 1, value ->> 3, value ->> 4, 'open', 'reviewer', 1, 0, FALSE
+     FROM json_each($1) JOIN units u ON u.id = value ->> 0 JOIN jobs j ON j.id = u.job_id
+     WHERE value ->> 2 < j.sample_ppm",
 );
 /// Done by a scheduler that knew no reviews.
 const MISSING: Sql = Sql::pair(
@@ -40,7 +52,28 @@ const BATCH: i64 = 20;
 /// Opens the reviews of units that were just committed.
 pub(in crate::store) async fn open(tx: &mut Tx, accepted: &[(Receipt, Results)]) -> Result<(), StoreError> {
     let of = |(receipt, results): &(Receipt, Results)| (receipt.unit_id, results.reviews.clone());
-    insert(tx, accepted.iter().map(of).collect()).await
+    insert(tx, accepted.iter().map(of).collect()).await?;
+    insert_samples(tx, accepted).await
+}
+
+async fn insert_samples(tx: &mut Tx, accepted: &[(Receipt, Results)]) -> Result<(), StoreError> {
+    let all = || {
+        accepted
+            .iter()
+            .flat_map(|(receipt, results)| results.samples.iter().map(|sample| (receipt.unit_id, sample)))
+    };
+    if all().next().is_none() {
+        return Ok(());
+    }
+    let json = |sample: &Sample| serde_json::to_string(&sample.rules).expect("texts are always JSON");
+    let table = vec![
+        Column::Ints(all().map(|(unit_id, _)| unit_id).collect()),
+        Column::Ints(all().map(|(_, sample)| sample.seq).collect()),
+        Column::Ints(all().map(|(_, sample)| i64::from(sample.draw)).collect()),
+        Column::Texts(all().map(|(_, sample)| sample.kind.clone()).collect()),
+        Column::Texts(all().map(|(_, sample)| json(sample)).collect()),
+    ];
+    tx.execute(INSERT_SAMPLES, params![table]).await.map(drop)
 }
 
 async fn insert(tx: &mut Tx, units: Vec<(UnitId, Vec<ToReview>)>) -> Result<(), StoreError> {
@@ -68,6 +101,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Damaged`] when a unit's results cannot be read.
     pub async fn open_missing_reviews(&self) -> Result<bool, StoreError> {
+        let outbox = self.outbox;
         self.write(Lane::Idle, move |tx| {
             Box::pin(async move {
                 let mut units = Vec::new();
@@ -80,7 +114,8 @@ impl Store {
                 }
                 let ids: Vec<_> = units.iter().map(|(unit_id, _)| *unit_id).collect();
                 insert(tx, units).await?;
-                tx.execute_exactly(ids.len(), REVIEWED, params![ids]).await?;
+                tx.execute_exactly(ids.len(), REVIEWED, params![ids.clone()]).await?;
+                outbox.reviewed(tx, ids).await?;
                 Ok(true)
             })
         })

@@ -36,7 +36,7 @@ pub(crate) async fn subscribe(broker: &RabbitMq) -> Result<(Connection, Channel)
 }
 
 /// Waits until nothing is left to say, and compares what the queue holds with what the job says; for how many records.
-pub(crate) async fn all_arrive(rig: &mut Rig, database: &Database, broker: &RabbitMq) -> Result<usize> {
+pub(crate) async fn all_arrive(rig: &Rig, database: &Database, broker: &RabbitMq) -> Result<usize> {
     for at in 0..super::rig::SCHEDULERS {
         rig.deployment.serving(at).await?;
     }

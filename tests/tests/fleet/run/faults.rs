@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Result;
 use emend_tests::postgres::Postgres;
 use emend_tests::process::Signal;
-use emend_tests::proxy::Network;
+use emend_tests::proxy::{Network, Proxy};
 use emend_tests::rabbitmq::RabbitMq;
 use emend_tests::receipts;
 use rand::{Rng as _, SeedableRng as _};
@@ -92,38 +92,21 @@ pub(crate) async fn go_on(
         }
         *told.0.entry(fault).or_default() += 1;
         println!("{fault:?}");
-        let (scheduler, worker) = (dice.random_range(0..SCHEDULERS), dice.random_range(0..WORKERS));
-        match fault {
-            Fault::BrokerWiped | Fault::BrokerFrozen | Fault::BrokerKilled => {
-                disturb_broker(fault, broker).await?;
-            }
-            Fault::PostmasterKilled => server.crash().await?,
-            _ => disturb(fault, rig, scheduler, worker).await?,
-        }
+        disturb(fault, rig, server, broker, &mut dice).await?;
         rig.supervise()?;
     }
     Ok(())
 }
 
-async fn disturb_broker(fault: Fault, broker: &mut RabbitMq) -> Result<()> {
-    if fault == Fault::BrokerFrozen {
-        broker.freeze()?;
-        sleep(FROZEN).await;
-        return broker.thaw();
-    }
-    broker.kill()?;
-    if fault == Fault::BrokerWiped {
-        broker.wipe()?;
-    }
-    broker.run().await?;
-    // The consumer comes back, and makes what it needs if that is gone.
-    drop(events::subscribe(broker).await?);
-    Ok(())
-}
-
-async fn disturb(fault: Fault, rig: &mut Rig, scheduler: usize, worker: usize) -> Result<()> {
+async fn disturb(
+    fault: Fault,
+    rig: &mut Rig,
+    server: &Postgres,
+    broker: &mut RabbitMq,
+    dice: &mut ChaCha8Rng,
+) -> Result<()> {
     let calm = rig.calm();
-    let cut = Network { up_cut: true, down_cut: true, ..Network::default() };
+    let (scheduler, worker) = (dice.random_range(0..SCHEDULERS), dice.random_range(0..WORKERS));
     match fault {
         Fault::WorkerKilled => {
             rig.workers[worker].kill()?;
@@ -144,21 +127,43 @@ async fn disturb(fault: Fault, rig: &mut Rig, scheduler: usize, worker: usize) -
             rig.schedulers[scheduler] = rig.scheduler(scheduler)?;
         }
         Fault::SchedulerCutFromStore => {
-            rig.backs[scheduler].network(cut);
-            sleep(CUT).await;
-            rig.backs[scheduler].network(Network::default());
+            let cut = Network { up_cut: true, down_cut: true, ..Network::default() };
+            cut_off(&rig.backs[scheduler], cut, Network::default()).await;
         }
         Fault::CallsDoNotArrive => {
-            rig.fronts[scheduler].network(Network { up_cut: true, ..calm });
-            sleep(CUT).await;
-            rig.fronts[scheduler].network(calm);
+            cut_off(&rig.fronts[scheduler], Network { up_cut: true, ..calm }, calm).await;
         }
         Fault::AnswersDoNotArrive => {
-            rig.fronts[scheduler].network(Network { down_cut: true, ..calm });
-            sleep(CUT).await;
-            rig.fronts[scheduler].network(calm);
+            cut_off(&rig.fronts[scheduler], Network { down_cut: true, ..calm }, calm).await;
         }
-        Fault::BrokerWiped | Fault::BrokerFrozen | Fault::BrokerKilled | Fault::PostmasterKilled => {}
+        Fault::PostmasterKilled => server.crash().await?,
+        Fault::BrokerFrozen => {
+            broker.freeze()?;
+            sleep(FROZEN).await;
+            broker.thaw()?;
+        }
+        Fault::BrokerKilled => {
+            broker.kill()?;
+            start_again(broker).await?;
+        }
+        Fault::BrokerWiped => {
+            broker.kill()?;
+            broker.wipe()?;
+            start_again(broker).await?;
+        }
     }
+    Ok(())
+}
+
+async fn cut_off(line: &Proxy, cut: Network, calm: Network) {
+    line.network(cut);
+    sleep(CUT).await;
+    line.network(calm);
+}
+
+async fn start_again(broker: &mut RabbitMq) -> Result<()> {
+    broker.run().await?;
+    // The consumer comes back, and makes what it needs if that is gone.
+    drop(events::subscribe(broker).await?);
     Ok(())
 }

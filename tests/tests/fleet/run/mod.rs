@@ -94,7 +94,7 @@ async fn run(
     rig.mend(server, broker).await?;
     let export = std::fs::read(rig.deployment.path("out.jsonl"))?;
     let database = Database::on(server, name);
-    let events = events::all_arrive(&mut rig, &database, broker).await?;
+    let events = events::all_arrive(&rig, &database, broker).await?;
     let acknowledged = rig.dismiss().await?;
     let store = Store::open(&database.url, 2).await?;
     invariants::hold(&store, &database, &acknowledged).await;
