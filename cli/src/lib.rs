@@ -17,5 +17,6 @@ pub mod pods;
 mod probes;
 pub mod report;
 pub mod settings;
+pub mod shift;
 pub mod term;
 pub mod top;

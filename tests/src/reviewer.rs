@@ -58,7 +58,7 @@ impl Person {
             token: self.token.clone(),
             ttl: HOLD,
         };
-        self.store.lease_reviews(ask, now).await.expect("the store leases reviews")
+        self.store.lease_reviews(ask, now).await.expect("the store leases reviews").held
     }
 
     /// Leases one review.

@@ -6,6 +6,7 @@ use clap::{Args, ValueEnum};
 use emend_proto::v1::{UnitState, Verdict};
 use emend_worker::endpoints::{Credentials, TlsFiles};
 
+use super::ReviewArgs;
 use crate::input::Format;
 
 /// Where schedulers are.
@@ -59,7 +60,8 @@ impl Security {
 #[derive(Debug, Clone, Args)]
 #[command(
     after_help = "Examples:\n  emend import records.csv --job hcm --pack vaccination --as-of 2021-09-20\n  \
-                        emend import old.csv --job hcm --encoding windows-1258 --keep-open\n\n\
+                        emend import old.csv --job hcm --encoding windows-1258 --keep-open\n  \
+                        emend import records.csv --job hcm --as-of 2021-09-20 --undo 2m --agree national_id,full_name.lost_letter\n\n\
                         It makes the job when there is none of that name. Killed and started again it goes on where it \
                         was; the same file twice imports nothing twice. Rows that cannot be taken are listed in \
                         FILE.rejects.csv, and the exit code is 3."
@@ -83,6 +85,9 @@ pub struct ImportArgs {
     /// How urgent the new job is, and its share of the workers.
     #[command(flatten)]
     pub schedule: ScheduleArgs,
+    /// How people decide on the new job's records.
+    #[command(flatten)]
+    pub reviews: ReviewArgs,
     /// The file's encoding when it is not UTF-8: windows-1258, windows-1252, utf-16le, …
     #[arg(long, value_name = "LABEL")]
     pub encoding: Option<String>,
@@ -171,7 +176,8 @@ pub enum Until {
 /// `emend wait`.
 #[derive(Debug, Clone, Args)]
 #[command(
-    after_help = "Example:\n  emend wait hcm --until reviewing --timeout 10m && emend export hcm --out out.csv"
+    after_help = "Examples:\n  emend wait hcm --until reviewing --timeout 10m && emend export hcm --out out.csv\n  \
+                        emend wait hcm --until completed      # for people too, and until nothing may be undone"
 )]
 pub struct WaitArgs {
     /// The job's name or id.
@@ -231,7 +237,7 @@ pub struct ExportArgs {
     /// Only records of this verdict; repeat it or separate verdicts by commas.
     #[arg(long, value_name = "VERDICT", value_delimiter = ',')]
     pub only: Vec<OnlyArg>,
-    /// With verdict and findings; in JSONL with every change too.
+    /// With verdict, findings, and what people decided; in JSONL with every change too.
     #[arg(long)]
     pub with_provenance: bool,
     /// A job that is not finished too, pending records as they were imported.
@@ -385,7 +391,7 @@ fn parse_interval(text: &str) -> Result<std::time::Duration, String> {
     if time < least { Err("give at least 100ms".to_owned()) } else { Ok(time) }
 }
 
-fn parse_time(text: &str) -> Result<std::time::Duration, String> {
+pub(super) fn parse_time(text: &str) -> Result<std::time::Duration, String> {
     let wrong = || "write it like 90s, 10m, 2h or 3d".to_owned();
     let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
     let number: u64 = digits.parse().map_err(|_| wrong())?;

@@ -1,5 +1,6 @@
 //! The command line.
 
+mod access;
 mod client;
 mod people;
 mod server;
@@ -8,6 +9,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+pub use access::*;
 pub use client::*;
 pub use people::*;
 pub use server::*;
@@ -96,6 +98,8 @@ pub enum Command {
     Delete(DeleteArgs),
     /// Make units that were set aside ready again.
     Retry(RetryArgs),
+    /// Decide a job's reviews as people would, by the truth of synthetic records.
+    SimulateShift(SimulateShiftArgs),
     /// Tell Kubernetes which worker pods to take first when it scales in.
     PodCost(PodCostArgs),
 }

@@ -1,164 +1,128 @@
-//! Flags of the commands about people: accounts and the audit log.
+//! Flags about people who decide on records.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
-use clap::{Args, Subcommand};
-use emend_scheduler::domain::account::ROLES;
-use emend_scheduler::domain::caller::Role;
+use clap::Args;
+use emend_proto::v1::ReviewPolicy;
 
 use super::Remote;
+use super::client::parse_time;
 
-/// `emend user`.
-#[derive(Debug, Clone, Args)]
-#[command(
-    after_help = "The first account is made on the store itself, while no scheduler has a SQLite file open:\n  \
-                        emend user add mai --role operator --store sqlite://emend.db\n\n\
-                        From then on over a scheduler, which keeps running:\n  \
-                        emend user add lan --role reviewer --skill national_id\n  emend user list\n  \
-                        emend user disable lan"
-)]
-pub struct UserArgs {
-    /// What to do.
-    #[command(subcommand)]
-    pub command: UserCommand,
+/// How people decide on a job's records.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "People")]
+pub struct ReviewArgs {
+    /// How long a reviewer may take a decision back: seconds, or 90s, 5m, 1h; at most a day. Events and exports wait for it,
+    /// and so does the next person's answer; 0: not at all. Default: 5 minutes.
+    #[arg(long, value_name = "TIME", value_parser = parse_undo)]
+    pub undo: Option<Duration>,
+    /// A finding (national_id.sex) or a field (national_id) on which two people must agree, and a third decides when they
+    /// differ; repeat it or separate them by commas. Always two: for what is typed and not proposed, what empties a field, and
+    /// what rejects a record. Default: what the rule pack says.
+    #[arg(long, value_name = "CODE", value_delimiter = ',')]
+    pub agree: Vec<String>,
+    /// The share of corrected records that people look into, without being told that a rule was at work: 0 to 0.05, such as
+    /// 0.01. It tells how often each rule is wrong. Default: 0.
+    #[arg(long, value_name = "SHARE", value_parser = parse_sample)]
+    pub sample: Option<f64>,
+    /// A rule whose changes are wrong more often than this, beyond doubt, is paused, and what it would change goes to people.
+    /// Default: 0.02.
+    #[arg(long, value_name = "SHARE", value_parser = parse_limit)]
+    pub error_limit: Option<f64>,
 }
 
-/// Where accounts are steered: over a scheduler, or on the store itself.
+impl ReviewArgs {
+    /// As it goes to the scheduler.
+    pub fn policy(&self) -> ReviewPolicy {
+        let undo =
+            self.undo.map(|undo| prost_types::Duration { seconds: undo.as_secs().cast_signed(), nanos: 0 });
+        ReviewPolicy {
+            undo,
+            agree: self.agree.clone(),
+            sample: self.sample.unwrap_or_default(),
+            error_limit: self.error_limit.unwrap_or_default(),
+        }
+    }
+}
+
+/// `emend simulate-shift`.
 #[derive(Debug, Clone, Args)]
-pub struct AccountsAt {
-    /// Work on the store itself instead of over a scheduler: sqlite://PATH, which no scheduler may have open, or
-    /// postgres://USER@HOST/NAME.
-    #[arg(long, value_name = "URL")]
-    pub store: Option<String>,
-    /// The scheduler.
+#[command(after_help = "Examples:\n  emend generate --records 10000 --seed 7 --out .\n  \
+                  emend import records.csv --job trial --as-of 2021-09-20 --undo 0\n  \
+                  emend simulate-shift trial --truth truth.jsonl\n  \
+                  emend simulate-shift trial --truth truth.jsonl --reviewers 20 --leads 3 --seconds-per-record 30\n\n\
+                  It decides a job's reviews as people would who know the truth and make errors, over the API that the desk uses, \
+                  until none is open. For trials and load: never on a job of real records. Stopped, it hands back what it holds; \
+                  started again, it goes on with what is open.")]
+pub struct SimulateShiftArgs {
+    /// The job's name or id. Its records are those of `emend generate`.
+    #[arg(value_name = "JOB")]
+    pub job: String,
+    /// What is true of each record: truth.jsonl, as `emend generate` wrote it beside the records.
+    #[arg(long, value_name = "FILE")]
+    pub truth: PathBuf,
+    /// How many reviewers: sim-001, sim-002, …
+    #[arg(long, value_name = "N", default_value_t = 300, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub reviewers: u32,
+    /// How many of them are leads, who take what others cannot decide. Default: one in twenty, 3 at least.
+    #[arg(long, value_name = "N")]
+    pub leads: Option<u32>,
+    /// How long a reviewer looks at a record, on average; 0: as fast as the scheduler answers.
+    #[arg(long, value_name = "SECONDS", default_value_t = 0.0, value_parser = parse_seconds)]
+    pub seconds_per_record: f64,
+    /// The share of answers that are wrong, 0 to 1: another proposal, a value left as it was, a typing error, or a rejection.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.02, value_parser = parse_share)]
+    pub errors: f64,
+    /// What the errors are drawn from.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// The scheduler. With known callers, one in the role `operator`.
     #[command(flatten)]
     pub remote: Remote,
 }
 
-/// What can be done about accounts.
-#[derive(Debug, Clone, Subcommand)]
-pub enum UserCommand {
-    /// Make an account, and print its password once.
-    #[command(after_help = "Examples:\n  emend user add lan --role reviewer\n  \
-                            emend user add minh --role reviewer --skill national_id --skill date_of_birth.invalid\n  \
-                            emend user add mai --role operator --role lead --store sqlite://emend.db\n\n\
-                            Roles: operator runs jobs and shifts; lead decides, also what reviewers cannot; reviewer \
-                            decides. Give the password to its owner; nobody can read it again.")]
-    Add(UserAddArgs),
-    /// List accounts.
-    #[command(after_help = "Examples:\n  emend user list\n  emend user list --json | jq -r '.[].name'")]
-    List(UserListArgs),
-    /// Give an account other roles or skills; what is not named stays.
-    #[command(
-        after_help = "Examples:\n  emend user set lan --role lead\n  emend user set lan --skill phone\n  \
-                            emend user set lan --any-skill"
-    )]
-    Set(UserSetArgs),
-    /// End an account's sessions, free what it holds, and let it sign in no more.
-    #[command(
-        after_help = "Example:\n  emend user disable lan\n\nIts decisions stand. `emend user enable` takes it back."
-    )]
-    Disable(UserNameArgs),
-    /// Let a disabled account sign in again.
-    #[command(after_help = "Example:\n  emend user enable lan")]
-    Enable(UserNameArgs),
-    /// Give an account a new password, and print it once; its sessions end.
-    #[command(after_help = "Example:\n  emend user password lan")]
-    Password(UserNameArgs),
+fn parse_undo(text: &str) -> Result<Duration, String> {
+    let undo = parse_time(text)?;
+    let day = Duration::from_secs(24 * 60 * 60);
+    if undo > day { Err("give at most a day".to_owned()) } else { Ok(undo) }
 }
 
-/// `emend user add`.
-#[derive(Debug, Clone, Args)]
-pub struct UserAddArgs {
-    /// Its name: 1 to 64 of the characters a-z 0-9 . _ -
-    #[arg(value_name = "NAME")]
-    pub name: String,
-    /// operator, lead, reviewer or worker; repeat it for several.
-    #[arg(long, value_name = "ROLE", required = true, value_parser = account_role)]
-    pub role: Vec<Role>,
-    /// A field or finding that its reviews are to be about; repeat it for several. Default: any.
-    #[arg(long, value_name = "SKILL")]
-    pub skill: Vec<String>,
-    /// Where.
-    #[command(flatten)]
-    pub at: AccountsAt,
+fn parse_sample(text: &str) -> Result<f64, String> {
+    let share = parse_share(text)?;
+    if share <= 0.05 { Ok(share) } else { Err("give a share of 0 to 0.05".to_owned()) }
 }
 
-/// `emend user list`.
-#[derive(Debug, Clone, Args)]
-pub struct UserListArgs {
-    /// Where.
-    #[command(flatten)]
-    pub at: AccountsAt,
+/// The wire's 0 is the default, so none at all is not to be had.
+fn parse_limit(text: &str) -> Result<f64, String> {
+    let share = parse_share(text)?;
+    if share > 0.0 { Ok(share) } else { Err("give a share above 0, such as 0.02".to_owned()) }
 }
 
-/// `emend user set`.
-#[derive(Debug, Clone, Args)]
-pub struct UserSetArgs {
-    /// Its name.
-    #[arg(value_name = "NAME")]
-    pub name: String,
-    /// All roles that it has from now on; repeat it for several.
-    #[arg(long, value_name = "ROLE", value_parser = account_role)]
-    pub role: Vec<Role>,
-    /// All skills that it has from now on; repeat it for several.
-    #[arg(long, value_name = "SKILL")]
-    pub skill: Vec<String>,
-    /// It is bound to no skill any more.
-    #[arg(long, conflicts_with = "skill")]
-    pub any_skill: bool,
-    /// Where.
-    #[command(flatten)]
-    pub at: AccountsAt,
+fn parse_share(text: &str) -> Result<f64, String> {
+    let share: f64 = text.parse().map_err(|_| "write it like 0.02".to_owned())?;
+    if (0.0..=1.0).contains(&share) { Ok(share) } else { Err("give a share of 0 to 1".to_owned()) }
 }
 
-/// Commands that need an account's name alone.
-#[derive(Debug, Clone, Args)]
-pub struct UserNameArgs {
-    /// Its name.
-    #[arg(value_name = "NAME")]
-    pub name: String,
-    /// Where.
-    #[command(flatten)]
-    pub at: AccountsAt,
+fn parse_seconds(text: &str) -> Result<f64, String> {
+    let seconds: f64 = text.parse().map_err(|_| "write it like 30 or 0.5".to_owned())?;
+    if (0.0..=3600.0).contains(&seconds) { Ok(seconds) } else { Err("give 0 to 3600 seconds".to_owned()) }
 }
 
-fn account_role(word: &str) -> Result<Role, String> {
-    let role = Role::parse(word).filter(|role| ROLES.contains(role));
-    role.ok_or_else(|| format!("there are {}", ROLES.map(Role::as_str).join(", ")))
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// `emend audit`.
-#[derive(Debug, Clone, Args)]
-pub struct AuditArgs {
-    /// What to do.
-    #[command(subcommand)]
-    pub command: AuditCommand,
-}
-
-/// What can be done about the audit log.
-#[derive(Debug, Clone, Subcommand)]
-pub enum AuditCommand {
-    /// Find whatever was edited, removed, moved or cut.
-    #[command(after_help = "Examples:\n  emend audit verify --store sqlite://emend.db\n  \
-                            EMEND__SCHEDULER__AUDIT__KEY=… emend audit verify --store postgres://emend@db/emend --head \
-                            kept.audit-head\n\n\
-                            The key is that of the schedulers: scheduler.audit.key, or PATH.audit-key beside a SQLite \
-                            file. --head is what a scheduler kept of the newest entry (scheduler.audit.head): without it \
-                            a cut of the newest entries may go unnoticed. Exit code 1 when anything is wrong.")]
-    Verify(AuditVerifyArgs),
-}
-
-/// `emend audit verify`.
-#[derive(Debug, Clone, Args)]
-pub struct AuditVerifyArgs {
-    /// The store: sqlite://PATH, which no scheduler may have open, or postgres://USER@HOST/NAME.
-    #[arg(long, value_name = "URL")]
-    pub store: Option<String>,
-    /// The kept head. Default: scheduler.audit.head, or PATH.audit-head beside a SQLite file.
-    #[arg(long, value_name = "FILE")]
-    pub head: Option<PathBuf>,
-    /// Print JSON, for programs.
-    #[arg(long)]
-    pub json: bool,
+    #[test]
+    fn numbers_have_bounds() {
+        assert_eq!(parse_undo("0"), Ok(Duration::ZERO));
+        assert!(parse_undo("1d").is_ok() && parse_undo("25h").is_err());
+        assert_eq!((parse_share("0.02"), parse_seconds("0.5")), (Ok(0.02), Ok(0.5)));
+        assert!(parse_sample("0.05").is_ok() && parse_sample("0.06").is_err());
+        assert!(parse_limit("0.001").is_ok() && parse_limit("0").is_err());
+        for wrong in ["-0.1", "1.1", "NaN", "x"] {
+            assert!(parse_share(wrong).is_err(), "{wrong}");
+        }
+        assert!(parse_seconds("-1").is_err() && parse_seconds("inf").is_err());
+    }
 }

@@ -10,8 +10,9 @@ use super::Security;
 /// `emend demo`.
 #[derive(Debug, Clone, Args)]
 #[command(
-    after_help = "Examples:\n  emend demo\n  emend demo --records 50000 --workers 4 --out /tmp/demo\n\n\
-                        It writes records.csv, truth.jsonl, corrected.csv, routed.csv and report.json."
+    after_help = "Examples:\n  emend demo\n  emend demo --records 50000 --workers 4 --out /tmp/demo\n  \
+                        emend demo --with-people\n\n\
+                        It writes records.csv, truth.jsonl, corrected.csv, routed.csv and report.json; with people, final.csv too."
 )]
 pub struct DemoArgs {
     /// How many records.
@@ -29,6 +30,13 @@ pub struct DemoArgs {
     /// What the records are made from.
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
+    /// Go on to the very end: a simulated shift decides what is for people, so that the job completes.
+    #[arg(long)]
+    pub with_people: bool,
+    /// How many simulated reviewers.
+    #[arg(long, value_name = "N", default_value_t = 300, requires = "with_people",
+        value_parser = clap::value_parser!(u32).range(3..=10_000))]
+    pub reviewers: u32,
     /// Print report.json instead of tables.
     #[arg(long)]
     pub json: bool,

@@ -19,6 +19,7 @@ pub(super) async fn run(args: DemoArgs, common: &Common) -> Result<Exit> {
         workers: args.workers.map_or(cores, usize::from),
         store: args.store,
         out: args.out,
+        reviewers: args.with_people.then_some(args.reviewers),
     };
     let shutdown = CancellationToken::new();
     let report = until_stopped(&shutdown, demo::run(&order, &shutdown)).await?;
@@ -27,5 +28,6 @@ pub(super) async fn run(args: DemoArgs, common: &Common) -> Result<Exit> {
     } else {
         print(&report.text(&order))?;
     }
-    Ok(if report.job.reconciled { Exit::Done } else { Exit::Failed })
+    let all_decided = report.people.as_ref().is_none_or(|people| people.shift.left == 0);
+    Ok(if report.job.reconciled && all_decided { Exit::Done } else { Exit::Failed })
 }

@@ -22,6 +22,7 @@ pub(super) async fn run(args: ImportArgs, common: &Common) -> Result<Exit> {
             as_of: args.as_of,
             unit_records: args.unit_size,
             schedule: set::change(&args.schedule),
+            reviews: args.reviews.policy(),
         },
         keep_open: args.keep_open,
         rejects: args.rejects,

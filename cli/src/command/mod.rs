@@ -12,6 +12,7 @@ mod record;
 mod rejects;
 mod scheduler;
 mod set;
+mod shift;
 mod status;
 mod token;
 mod top;
@@ -64,6 +65,7 @@ pub async fn run(cli: Cli) -> Result<Exit> {
         Command::Set(args) => set::run(args, common).await,
         Command::Cancel(args) => change::cancel(args, common).await,
         Command::Delete(args) => change::delete(args, common).await,
+        Command::SimulateShift(args) => shift::run(args, common).await,
         Command::Retry(args) => change::retry(args, common).await,
     }
 }
@@ -98,7 +100,7 @@ fn print(text: &str) -> Result<()> {
 }
 
 /// What a count is called.
-fn plural(count: u64, one: &str) -> String {
+pub(crate) fn plural(count: u64, one: &str) -> String {
     let many = if count == 1 { "" } else { "s" };
     format!("{} {one}{many}", crate::term::grouped(count))
 }

@@ -1,5 +1,7 @@
 //! `emend record`.
 
+mod decisions;
+
 use anyhow::{Context as _, Result};
 use emend_proto::v1::{Change, Finding, GetRecordRequest, GetRecordResponse, Receipt, RecordView, Verdict};
 use serde::Serialize;
@@ -12,6 +14,7 @@ use crate::client::{call, explain};
 use crate::exit::Exit;
 use crate::input::{FieldsIn, as_text};
 use crate::term::Table;
+use decisions::ShownDecision;
 
 /// A record as it is shown.
 #[derive(Debug, Serialize)]
@@ -29,6 +32,8 @@ struct Shown {
     failure: String,
     unit: Option<UnitView>,
     receipt: Option<ShownReceipt>,
+    /// All that people said about it, oldest first.
+    decisions: Vec<ShownDecision>,
 }
 
 #[derive(Debug, Serialize)]
@@ -86,6 +91,7 @@ fn shown(answer: GetRecordResponse) -> Result<Shown> {
         failure,
         unit: answer.unit.map(Into::into),
         receipt: answer.receipt.map(shown_receipt),
+        decisions: answer.decisions.into_iter().map(decisions::shown).collect(),
     })
 }
 
@@ -133,6 +139,9 @@ fn text(record: &Shown) -> Result<String> {
         }
         text += &format!("{table}\n");
     }
+    if !record.decisions.is_empty() {
+        text += &format!("{}\n", decisions::table(&record.decisions));
+    }
     text += &format!("rules: {}\n", record.pack);
     if let Some(unit) = &record.unit {
         text += &format!("unit: {}\n", unit.line());
@@ -163,7 +172,7 @@ fn fields_table(record: &Shown) -> Result<Table> {
 
 #[cfg(test)]
 mod tests {
-    use emend_proto::v1::{PackRef, UnitStatus};
+    use emend_proto::v1::{Decision, PackRef, UnitStatus};
 
     use super::*;
 
@@ -191,8 +200,8 @@ mod tests {
                 epoch: 2,
                 ..UnitStatus::default()
             }),
+            decisions: vec![Decision { reviewer: "sim-001".into(), stands: true, ..Decision::default() }],
             receipt: Some(Receipt { commit_id: "c".into(), unit_id: 4, epoch: 2, digest: vec![0xab, 1] }),
-            ..GetRecordResponse::default()
         }
     }
 
@@ -205,12 +214,15 @@ mod tests {
         assert_eq!(json["findings"][0]["proposals"][1], "y");
         assert_eq!((&json["unit"]["worker"], &json["unit"]["state"]), (&"w-1".into(), &"done".into()));
         assert_eq!(json["receipt"]["digest"], "ab01");
+        assert_eq!(json["decisions"][0]["reviewer"], "sim-001");
     }
 
     #[test]
     fn the_text_names_rule_finding_worker_and_receipt() {
         let text = text(&shown(answer()).unwrap()).unwrap();
-        for part in ["record k (row 9, seq 7): routed", "b.r", "a.odd", "x | y", "w-1", "digest ab01"] {
+        for part in
+            ["record k (row 9, seq 7): routed", "b.r", "a.odd", "x | y", "w-1", "digest ab01", "sim-001"]
+        {
             assert!(text.contains(part), "{part} in {text}");
         }
     }

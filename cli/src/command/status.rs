@@ -8,7 +8,7 @@ use super::{client, print, print_json};
 use crate::args::{Common, StatusArgs};
 use crate::client::{Client, call, explain};
 use crate::exit::Exit;
-use crate::report::Report;
+use crate::report::{Decisions, Report};
 use crate::term::{Bar, Table, grouped, right, share};
 
 const PAGE: u32 = 500;
@@ -67,6 +67,7 @@ async fn all(client: &Client, json: bool) -> Result<()> {
         "corrected",
         "routed",
         "failed",
+        "for people",
         "a second",
     ]);
     for report in reports {
@@ -81,6 +82,7 @@ async fn all(client: &Client, json: bool) -> Result<()> {
             right(grouped(report.verdicts.corrected)),
             right(grouped(report.verdicts.routed)),
             right(grouped(report.verdicts.failed)),
+            right(grouped(report.decisions.open)),
             right(grouped(report.records_per_second as u64)),
         ]);
     }
@@ -92,13 +94,16 @@ async fn follow(client: &Client, job: &str, json: bool) -> Result<()> {
     let bar = Bar::new("correcting", 0);
     let watched = watch(client, job, |job| {
         let report = Report::of(job);
+        let Decisions { open, decided, .. } = report.decisions;
         bar.set(report.decided(), report.records);
-        bar.say(format!(" · {}", report.state));
+        let people =
+            if open + decided == 0 { String::new() } else { format!(", {} wait for people", grouped(open)) };
+        bar.say(format!(" · {}{people}", report.state));
         if json {
             print_json(&report)?;
         } else if bar.is_hidden() {
             let (done, all) = (grouped(report.decided()), grouped(report.records));
-            print(&format!("{}: {done} of {all} records", report.state))?;
+            print(&format!("{}: {done} of {all} records{people}", report.state))?;
         }
         Ok(Watch::Stay)
     });

@@ -9,7 +9,7 @@ use super::{client, plural, print, print_json};
 use crate::args::{Common, Until, WaitArgs};
 use crate::client::Client;
 use crate::exit::Exit;
-use crate::report::Report;
+use crate::report::{Decisions, Report};
 use crate::term::{Bar, grouped, seconds};
 
 pub(super) async fn run(args: WaitArgs, common: &Common) -> Result<Exit> {
@@ -31,7 +31,11 @@ pub(super) async fn run(args: WaitArgs, common: &Common) -> Result<Exit> {
     } else {
         let report = Report::of(&job);
         let (records, rate) = (plural(report.records, "record"), grouped(report.records_per_second as u64));
-        print(&format!("job {} is {}: {records}, {rate} a second", report.job, report.state))?;
+        let people = match report.decisions.decided {
+            0 => String::new(),
+            decided => format!(", {} decided by people", grouped(decided)),
+        };
+        print(&format!("job {} is {}: {records}, {rate} a second{people}", report.job, report.state))?;
     }
     Ok(Exit::Done)
 }
@@ -41,7 +45,7 @@ pub(crate) async fn wait(client: &Client, name: &str, until: Until) -> Result<Jo
     let bar = Bar::new("correcting", 0);
     let job = watch(client, name, |job| {
         let report = Report::of(job);
-        bar.set(report.decided(), report.records);
+        show(&bar, &report);
         if is_stuck(job) {
             bail!(
                 "job `{name}` cannot finish: {} of its units are damaged and set aside; `emend units {name} --state set-aside` \
@@ -55,6 +59,16 @@ pub(crate) async fn wait(client: &Client, name: &str, until: Until) -> Result<Jo
     bar.finish();
     let job = job?;
     if is_there(&job, until) { Ok(job) } else { bail!("job `{name}` was cancelled") }
+}
+
+/// Units first, then people.
+fn show(bar: &Bar, report: &Report) {
+    if report.state != "reviewing" {
+        return bar.set(report.decided(), report.records);
+    }
+    let Decisions { open, decided, .. } = report.decisions;
+    bar.set(decided, open + decided);
+    bar.say(" · decided by people".to_owned());
 }
 
 fn is_there(job: &Job, until: Until) -> bool {

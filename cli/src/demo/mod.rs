@@ -1,15 +1,17 @@
 //! The whole of it in one process: records are made, imported, corrected by workers over gRPC on loopback,
-//! exported, and measured against their truth.
+//! exported, and measured against their truth; with people, a simulated shift decides the rest.
 
 mod house;
+mod people;
 mod report;
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
-use emend_proto::v1::{JobState, Verdict};
+use emend_proto::v1::{JobState, ReviewPolicy, ScheduleChange, Verdict};
 use tokio_util::sync::CancellationToken;
 
+pub use people::PeopleReport;
 pub use report::DemoReport;
 
 use crate::client::Client;
@@ -20,6 +22,8 @@ use crate::import::{self, Wanted};
 use crate::input::Format;
 use house::House;
 
+/// The share of the corrections that people look into.
+const SAMPLE: f64 = 0.01;
 /// The day of the synthetic data.
 const AS_OF: &str = "2021-09-20";
 
@@ -36,12 +40,15 @@ pub struct Order {
     pub store: Option<String>,
     /// Where the files go.
     pub out: PathBuf,
+    /// How many simulated reviewers decide what is for people; none: it is left to them.
+    pub reviewers: Option<u32>,
 }
 
 impl Order {
     /// The same records are the same job, so that a demo on a store that stays may be run again.
     fn job(&self) -> String {
-        format!("demo-{}-{}", self.records, self.seed)
+        let people = if self.reviewers.is_some() { "-people" } else { "" };
+        format!("demo-{}-{}{people}", self.records, self.seed)
     }
 }
 
@@ -62,7 +69,7 @@ pub async fn run(order: &Order, shutdown: &CancellationToken) -> Result<DemoRepo
     let mut house = House::open(order).await?;
     let client = house.client.clone();
     let shown = tokio::select! {
-        shown = show(order, &made, &client) => shown,
+        shown = show(order, &made, &client, shutdown) => shown,
         fault = house.fault() => Err(fault),
         () = &mut stopped => Err(anyhow::anyhow!("interrupted")),
     };
@@ -74,23 +81,14 @@ pub async fn run(order: &Order, shutdown: &CancellationToken) -> Result<DemoRepo
     Ok(report)
 }
 
-async fn show(order: &Order, made: &Generated, client: &Client) -> Result<DemoReport> {
+async fn show(
+    order: &Order,
+    made: &Generated,
+    client: &Client,
+    shutdown: &CancellationToken,
+) -> Result<DemoReport> {
     let name = order.job();
-    let import = import::Order {
-        file: made.file.clone(),
-        format: Format::Csv,
-        encoding: None,
-        job: Wanted {
-            name: name.clone(),
-            pack: emend_vaccination::PACK.to_owned(),
-            as_of: Some(AS_OF.to_owned()),
-            unit_records: None,
-            schedule: emend_proto::v1::ScheduleChange::default(),
-        },
-        keep_open: false,
-        rejects: None,
-    };
-    import::run(client, &import).await?;
+    import::run(client, &import_order(order, made)).await?;
     let job = wait(client, &name, Until::Reviewing).await?;
     if job.state() == JobState::Cancelled {
         bail!("job `{name}` was cancelled");
@@ -98,8 +96,38 @@ async fn show(order: &Order, made: &Generated, client: &Client) -> Result<DemoRe
     write(client, &name, &order.out.join("corrected.csv"), Only::default(), false).await?;
     let routed = Only::these([Verdict::Routed, Verdict::Failed]);
     write(client, &name, &order.out.join("routed.csv"), routed, true).await?;
-    let quality = export::measure(client, &name, &made.truth).await?;
-    Ok(DemoReport { job: one(client, &name).await?, quality, peak_memory_bytes: report::peak_memory() })
+    let rules = export::measure(client, &name, &made.truth).await?;
+    let people = match order.reviewers {
+        Some(reviewers) => Some(people::decide(order, reviewers, made, client, shutdown).await?),
+        None => None,
+    };
+    Ok(DemoReport {
+        job: one(client, &name).await?,
+        quality: rules.quality,
+        people,
+        peak_memory_bytes: report::peak_memory(),
+    })
+}
+
+fn import_order(order: &Order, made: &Generated) -> import::Order {
+    // Nobody changes their mind, so nothing has to wait for it.
+    let undo = order.reviewers.map(|_| prost_types::Duration::default());
+    let sample = if order.reviewers.is_some() { SAMPLE } else { 0.0 };
+    import::Order {
+        file: made.file.clone(),
+        format: Format::Csv,
+        encoding: None,
+        job: Wanted {
+            name: order.job(),
+            pack: emend_vaccination::PACK.to_owned(),
+            as_of: Some(AS_OF.to_owned()),
+            unit_records: None,
+            schedule: ScheduleChange::default(),
+            reviews: ReviewPolicy { undo, sample, ..ReviewPolicy::default() },
+        },
+        keep_open: false,
+        rejects: None,
+    }
 }
 
 async fn write(client: &Client, job: &str, out: &Path, only: Only, provenance: bool) -> Result<()> {

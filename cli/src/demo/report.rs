@@ -3,7 +3,7 @@
 use emend_vaccination::Quality;
 use serde::Serialize;
 
-use super::Order;
+use super::{Order, PeopleReport};
 use crate::report::Report;
 use crate::term::{Table, right};
 
@@ -15,6 +15,9 @@ pub struct DemoReport {
     pub job: Report,
     /// How good the rules were.
     pub quality: Quality,
+    /// What people made of the rest, where they were asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub people: Option<PeopleReport>,
     /// The most that this process held in memory, scheduler and workers included.
     pub peak_memory_bytes: Option<u64>,
 }
@@ -33,6 +36,11 @@ impl DemoReport {
             table.row([name.into(), right(format!("{:.4} %", 100.0 * share.ratio())), right(goal)]);
         }
         text += &format!("{table}\n");
+        let mut files = "corrected.csv, routed.csv".to_owned();
+        if let Some(people) = &self.people {
+            text += &people.text();
+            files += ", final.csv";
+        }
         if let Some(bytes) = self.peak_memory_bytes {
             text += &format!(
                 "peak memory: {} MiB, scheduler and {} workers in one process\n",
@@ -40,7 +48,7 @@ impl DemoReport {
                 order.workers
             );
         }
-        text += &format!("files: corrected.csv, routed.csv, report.json in {}\n", order.out.display());
+        text += &format!("files: {files}, report.json in {}\n", order.out.display());
         text
     }
 }

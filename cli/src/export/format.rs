@@ -3,11 +3,14 @@
 use std::borrow::Cow;
 
 use anyhow::Result;
-use emend_proto::v1::{Record, RecordResult, UnitBlocks};
+use emend_proto::v1::{AnswerKind, Change, RecordDecision, RecordResult, UnitBlocks};
 
 use super::fields::{Picker, push_object};
-use super::unit::{Only, for_each, verdict_name};
+use super::unit::{Entry, Only, for_each};
 use crate::input::{Format, push_string};
+
+/// What provenance adds to the columns of the import. Scripts name them: more are added behind, none is renamed.
+const PROVENANCE: [&str; 4] = ["verdict", "findings", "decision", "decision_reason"];
 
 /// How records are written.
 #[derive(Debug)]
@@ -34,7 +37,7 @@ impl Formatter {
     pub(super) fn new(format: Format, columns: &[String], provenance: bool, only: Only) -> Self {
         let mut header = columns.to_vec();
         if provenance {
-            header.extend(["verdict".to_owned(), "findings".to_owned()]);
+            header.extend(PROVENANCE.map(str::to_owned));
         }
         Self { format, picker: Picker::new(columns), header, provenance, only }
     }
@@ -59,16 +62,18 @@ impl Formatter {
         piece.text.reserve(256 * unit.records.as_ref().map_or(0, |block| block.count as usize));
         // Values borrow from records, so the buffer is lent to one record at a time.
         let mut buffer: Vec<Cow<'static, str>> = Vec::with_capacity(self.header.len());
-        let records = for_each(unit, &self.only, |record, result| {
+        let records = for_each(unit, &self.only, |entry| {
             if self.format == Format::Jsonl {
-                return self.push_json(&mut piece.text, record, result);
+                return self.push_json(&mut piece.text, &entry);
             }
+            let changes = entry.changes();
             let mut values: Vec<Cow<'_, str>> = std::mem::take(&mut buffer);
-            let changes = result.map_or(&[][..], |result| &result.changes);
-            self.picker.pick(&record.payload, changes, &mut values)?;
+            self.picker.pick(&entry.record.payload, &changes, &mut values)?;
             if self.provenance {
-                values.push(Cow::Borrowed(verdict_name(result)));
-                values.push(codes(result));
+                values.push(Cow::Borrowed(entry.verdict()));
+                values.push(codes(entry.result));
+                values.push(Cow::Borrowed(entry.decision.map_or("", kind_name)));
+                values.push(Cow::Borrowed(entry.decision.map_or("", |decision| &decision.reason)));
             }
             if self.format == Format::Csv {
                 push_line(&mut piece.text, values.iter().map(AsRef::as_ref));
@@ -85,19 +90,23 @@ impl Formatter {
         Ok(piece)
     }
 
-    fn push_json(&self, json: &mut Vec<u8>, record: &Record, result: Option<&RecordResult>) -> Result<()> {
-        let changes = result.map_or(&[][..], |result| &result.changes);
+    fn push_json(&self, json: &mut Vec<u8>, entry: &Entry<'_>) -> Result<()> {
+        let (record, changes) = (entry.record, entry.changes());
         if self.provenance {
             json.extend_from_slice(b"{\"key\":");
             push_string(json, &record.key);
             json.extend_from_slice(b",\"verdict\":");
-            push_string(json, verdict_name(result));
+            push_string(json, entry.verdict());
             json.extend_from_slice(b",\"fields\":");
-            push_object(json, &record.payload, changes)?;
-            push_provenance(json, result);
+            push_object(json, &record.payload, &changes)?;
+            push_changes(json, &changes);
+            push_result(json, entry.result);
+            if let Some(decision) = entry.decision {
+                push_decision(json, decision);
+            }
             json.push(b'}');
         } else {
-            push_object(json, &record.payload, changes)?;
+            push_object(json, &record.payload, &changes)?;
         }
         json.push(b'\n');
         Ok(())
@@ -110,9 +119,9 @@ fn recycle<'b>(mut values: Vec<Cow<'_, str>>) -> Vec<Cow<'b, str>> {
     values.into_iter().map(|_| unreachable!("it is empty")).collect()
 }
 
-fn push_provenance(json: &mut Vec<u8>, result: Option<&RecordResult>) {
+fn push_changes(json: &mut Vec<u8>, changes: &[Change]) {
     json.extend_from_slice(b",\"changes\":[");
-    for (at, change) in result.iter().flat_map(|result| &result.changes).enumerate() {
+    for (at, change) in changes.iter().enumerate() {
         json.extend_from_slice(if at == 0 { b"{\"field\":" } else { b",{\"field\":" });
         push_string(json, &change.field);
         json.extend_from_slice(b",\"before\":");
@@ -123,7 +132,11 @@ fn push_provenance(json: &mut Vec<u8>, result: Option<&RecordResult>) {
         push_string(json, &change.rule);
         json.push(b'}');
     }
-    json.extend_from_slice(b"],\"findings\":[");
+    json.push(b']');
+}
+
+fn push_result(json: &mut Vec<u8>, result: Option<&RecordResult>) {
+    json.extend_from_slice(b",\"findings\":[");
     for (at, finding) in result.iter().flat_map(|result| &result.findings).enumerate() {
         json.extend_from_slice(if at == 0 { b"{\"code\":" } else { b",{\"code\":" });
         push_string(json, &finding.code);
@@ -142,6 +155,36 @@ fn push_provenance(json: &mut Vec<u8>, result: Option<&RecordResult>) {
     if let Some(result) = result.filter(|result| !result.failure.is_empty()) {
         json.extend_from_slice(b",\"failure\":");
         push_string(json, &result.failure);
+    }
+}
+
+fn push_decision(json: &mut Vec<u8>, decision: &RecordDecision) {
+    json.extend_from_slice(b",\"decision\":{\"kind\":");
+    push_string(json, kind_name(decision));
+    json.extend_from_slice(b",\"reason\":");
+    push_string(json, &decision.reason);
+    json.extend_from_slice(b",\"reviewers\":[");
+    for (at, reviewer) in decision.reviewers.iter().enumerate() {
+        if at > 0 {
+            json.push(b',');
+        }
+        push_string(json, reviewer);
+    }
+    json.extend_from_slice(b"]}");
+}
+
+/// What people decided as everything outside calls it.
+fn kind_name(decision: &RecordDecision) -> &'static str {
+    answer_name(decision.kind())
+}
+
+/// An answer as everything outside calls it.
+pub(crate) fn answer_name(kind: AnswerKind) -> &'static str {
+    match kind {
+        AnswerKind::Unspecified => "unknown",
+        AnswerKind::Values => "values",
+        AnswerKind::Rejected => "rejected",
+        AnswerKind::CannotDecide => "cannot_decide",
     }
 }
 
@@ -188,72 +231,4 @@ fn needs_quotes(value: &[u8]) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use emend_proto::v1::Verdict;
-
-    use super::super::unit::tests::unit;
-    use super::*;
-
-    fn text(format: Format, provenance: bool, only: &[Verdict], done: bool) -> String {
-        let columns = ["id", "name", "note"].map(str::to_owned);
-        let formatter = Formatter::new(format, &columns, provenance, Only::these(only.iter().copied()));
-        let mut text = formatter.head();
-        text.extend(formatter.unit(&unit(done)).unwrap().text);
-        String::from_utf8(text).unwrap()
-    }
-
-    #[test]
-    fn csv_has_the_columns_of_the_import_and_canonical_values() {
-        let expected = "id,name,note\n1,Ân,\n2,AN,\n3,,n\n4,=1+1,a;b\n";
-        assert_eq!(text(Format::Csv, false, &[], true), expected);
-        let pending = "id,name,note\n1,Ân,\n2,\"an, \"\"x\"\"\n\",\n3,,\"{\"\"a\"\": 1}\"\n4,=1+1,a;b\n";
-        assert_eq!(text(Format::Csv, false, &[], false), pending);
-    }
-
-    #[test]
-    fn csv_with_provenance_adds_verdict_and_findings() {
-        let expected =
-            "id,name,note,verdict,findings\n3,,n,routed,name.missing;name.odd\n4,=1+1,a;b,failed,\n";
-        assert_eq!(text(Format::Csv, true, &[Verdict::Routed, Verdict::Failed], true), expected);
-        assert!(text(Format::Csv, true, &[], false).ends_with("4,=1+1,a;b,pending,\n"));
-    }
-
-    #[test]
-    fn jsonl_is_the_objects_with_their_changes() {
-        let expected = concat!(
-            r#"{"id":"1","name":"Ân","note":""}"#,
-            "\n",
-            r#"{"id":"2","name":"AN","note":null}"#,
-            "\n",
-            r#"{"id":3,"note":"n"}"#,
-            "\n",
-            r#"{"id":"4","name":"=1+1","note":"a;b"}"#,
-            "\n"
-        );
-        assert_eq!(text(Format::Jsonl, false, &[], true), expected);
-    }
-
-    #[test]
-    fn jsonl_with_provenance_has_the_documented_shape() {
-        let expected = concat!(
-            r#"{"key":"3","verdict":"routed","fields":{"id":3,"note":"n"},"#,
-            r#""changes":[{"field":"note","before":"{\"a\": 1}","after":"n","rule":"note.text"}],"#,
-            r#""findings":[{"code":"name.missing","field":"name","proposals":[]},"#,
-            r#"{"code":"name.odd","field":"name","proposals":["A \"B\""]}]}"#,
-            "\n"
-        );
-        assert_eq!(text(Format::Jsonl, true, &[Verdict::Routed], true), expected);
-        let failed = text(Format::Jsonl, true, &[Verdict::Failed], true);
-        assert!(failed.ends_with("\"changes\":[],\"findings\":[],\"failure\":\"panic\"}\n"), "{failed}");
-        for line in text(Format::Jsonl, true, &[], true).lines() {
-            serde_json::from_str::<serde_json::Value>(line).unwrap();
-        }
-    }
-
-    #[test]
-    fn a_lone_empty_value_is_no_blank_line() {
-        let mut text = Vec::new();
-        push_line(&mut text, [""].into_iter());
-        assert_eq!(text, b"\"\"\n");
-    }
-}
+mod tests;

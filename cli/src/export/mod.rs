@@ -1,7 +1,8 @@
-//! Writes a job's records to a file, the results applied.
+//! Writes a job's records to a file, the results and people's decisions applied.
 
 mod fields;
 mod format;
+mod people;
 mod quality;
 mod sink;
 mod stream;
@@ -16,7 +17,8 @@ use emend_proto::v1::{GetJobRequest, Job, UnitBlocks};
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 
-pub use quality::measure;
+pub use people::{ForPeople, Options, for_people};
+pub use quality::{Measured, measure};
 pub use unit::Only;
 
 use crate::client::{Client, call, explain};
@@ -25,7 +27,7 @@ use format::{Formatter, Piece};
 use sink::Sink;
 use stream::UnitStream;
 
-pub(crate) use format::push_line;
+pub(crate) use format::{answer_name, push_line};
 
 /// Formatted units that wait to be written.
 const AHEAD: usize = 4;
@@ -41,7 +43,7 @@ pub struct Order {
     pub format: Format,
     /// Which records.
     pub only: Only,
-    /// With verdict, changes and findings.
+    /// With verdict, changes, findings, and what people decided.
     pub provenance: bool,
     /// An unfinished job too.
     pub partial: bool,
@@ -79,7 +81,7 @@ pub async fn run(client: &Client, order: &Order) -> Result<Summary> {
     Ok(Summary { job: job.name, out: order.out.clone(), records: written })
 }
 
-async fn find(client: &Client, name: &str) -> Result<Job> {
+pub(crate) async fn find(client: &Client, name: &str) -> Result<Job> {
     let request = GetJobRequest { job: name.to_owned(), with_tallies: false };
     let job = call!(client, get_job(request)).map_err(|status| explain(&status, name))?;
     job.job.context("the scheduler answered without a job")

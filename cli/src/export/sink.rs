@@ -124,7 +124,7 @@ fn write_cell(sheet: &mut Worksheet, row: u32, column: u16, text: &str) -> Resul
 mod tests {
     use calamine::{Data, Reader as _, Xlsx, open_workbook};
 
-    use super::super::unit::{Only, tests::unit};
+    use super::super::unit::{Only, tests::decided};
     use super::*;
 
     fn write(path: &Path, sheet_rows: u32) {
@@ -132,7 +132,7 @@ mod tests {
         let formatter = Formatter::new(Format::Xlsx, &columns, true, Only::default());
         let target = Target::create(path).unwrap();
         let mut sink = Sink::Book(Box::new(Book::new(target, formatter.header(), sheet_rows).unwrap()));
-        sink.write(&formatter.unit(&unit(true)).unwrap()).unwrap();
+        sink.write(&formatter.unit(&decided()).unwrap()).unwrap();
         sink.finish().unwrap();
     }
 
@@ -151,12 +151,13 @@ mod tests {
             })
             .collect();
         assert_eq!(cells.len(), 2);
-        let header = ["id", "name", "note", "verdict", "findings"];
+        let header = ["id", "name", "note", "verdict", "findings", "decision", "decision_reason"];
         assert_eq!(cells[0][0], header);
         assert_eq!(cells[0][1][..4], ["1", "Ân", "", "valid"]);
-        assert_eq!(cells[0][3], ["3", "", "n", "routed", "name.missing;name.odd"]);
+        assert_eq!(cells[0][3], ["3", "B, \"y\"", "n", "routed", "name.missing;name.odd", "values", ""]);
         assert_eq!(cells[1][0][..4], header[..4]);
         assert_eq!(cells[1][1][..4], ["4", "=1+1", "a;b", "failed"]);
+        assert_eq!(cells[1][1][5..], ["rejected", "no such person, \"x\""]);
     }
 
     #[test]

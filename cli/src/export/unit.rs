@@ -1,7 +1,9 @@
-//! A unit's records together with its results.
+//! A unit's records together with its results, and with what people decided on them.
+
+use std::borrow::Cow;
 
 use anyhow::{Context as _, Result, bail};
-use emend_proto::v1::{Block, Record, RecordResult, UnitBlocks, Verdict};
+use emend_proto::v1::{AnswerKind, Block, Change, Record, RecordDecision, RecordResult, UnitBlocks, Verdict};
 
 /// Which records are wanted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -26,14 +28,60 @@ impl Only {
     }
 }
 
+/// A record with all that an export says of it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Entry<'u> {
+    /// Its place.
+    pub(super) seq: u64,
+    /// As it was imported.
+    pub(super) record: &'u Record,
+    /// What the rules said; none while it is pending.
+    pub(super) result: Option<&'u RecordResult>,
+    /// What people decided, if they did.
+    pub(super) decision: Option<&'u RecordDecision>,
+}
+
+impl<'u> Entry<'u> {
+    /// The rules' changes.
+    pub(super) fn by_rule(&self) -> &'u [Change] {
+        self.result.map_or(&[], |result| &result.changes)
+    }
+
+    /// All changes: the rules', and over them those by hand.
+    pub(super) fn changes(&self) -> Cow<'u, [Change]> {
+        match self.decision {
+            Some(decision) if !decision.changes.is_empty() => {
+                Cow::Owned([self.by_rule(), &decision.changes].concat())
+            }
+            _ => Cow::Borrowed(self.by_rule()),
+        }
+    }
+
+    /// The rules' verdict as everything outside calls it. People do not change it.
+    pub(super) fn verdict(&self) -> &'static str {
+        match self.result.map_or(Verdict::Unspecified, RecordResult::verdict) {
+            Verdict::Unspecified => "pending",
+            Verdict::Valid => "valid",
+            Verdict::Corrected => "corrected",
+            Verdict::Routed => "routed",
+            Verdict::Failed => "failed",
+        }
+    }
+
+    /// Whether people marked it as not to be used.
+    pub(super) fn is_rejected(&self) -> bool {
+        self.decision.is_some_and(|decision| decision.kind() == AnswerKind::Rejected)
+    }
+}
+
 /// Calls `each` with every wanted record of the unit, in order; how many there were.
 ///
 /// # Errors
-/// When a block is damaged, or the results are not those of the records.
+/// When a block is damaged, or the results or decisions are not those of the records.
 pub(super) fn for_each(
     unit: &UnitBlocks,
     only: &Only,
-    mut each: impl FnMut(&Record, Option<&RecordResult>) -> Result<()>,
+    mut each: impl FnMut(Entry<'_>) -> Result<()>,
 ) -> Result<u64> {
     let at = || format!("the unit that begins with record {} is damaged", unit.first_seq);
     let records = unit.records.as_ref().context("no records in it").with_context(at)?;
@@ -44,6 +92,7 @@ pub(super) fn for_each(
         Some(results) => Some(emend_proto::decode::<RecordResult>(results).with_context(at)?),
         None => None,
     };
+    let mut decisions = unit.decisions.iter().peekable();
     let mut taken = 0;
     for (seq, record) in (unit.first_seq..).zip(decoded(records).with_context(at)?) {
         let record = record.with_context(at)?;
@@ -56,10 +105,15 @@ pub(super) fn for_each(
         if result.as_ref().is_some_and(|result| result.seq != seq) {
             bail!("{}: its results are those of other records", at());
         }
+        let decision = decisions.next_if(|decision| decision.seq == seq);
         if only.takes(result.as_ref()) {
-            each(&record, result.as_ref()).with_context(|| format!("record {seq} is damaged"))?;
+            let entry = Entry { seq, record: &record, result: result.as_ref(), decision };
+            each(entry).with_context(|| format!("record {seq} is damaged"))?;
             taken += 1;
         }
+    }
+    if decisions.next().is_some() {
+        bail!("{}: its decisions are those of other records", at());
     }
     Ok(taken)
 }
@@ -74,20 +128,9 @@ fn decoded(block: &Block) -> Result<emend_proto::Decoded<Record>> {
     Ok(emend_proto::decode(block)?)
 }
 
-/// A verdict as everything outside calls it.
-pub(super) fn verdict_name(result: Option<&RecordResult>) -> &'static str {
-    match result.map_or(Verdict::Unspecified, RecordResult::verdict) {
-        Verdict::Unspecified => "pending",
-        Verdict::Valid => "valid",
-        Verdict::Corrected => "corrected",
-        Verdict::Routed => "routed",
-        Verdict::Failed => "failed",
-    }
-}
-
 #[cfg(test)]
 pub(super) mod tests {
-    use emend_proto::v1::{Change, Finding};
+    use emend_proto::v1::Finding;
 
     use super::*;
 
@@ -145,10 +188,35 @@ pub(super) mod tests {
         }
     }
 
+    /// The same, with what people decided on the last two records.
+    pub(in crate::export) fn decided() -> UnitBlocks {
+        let by_hand = Change {
+            field: "name".into(),
+            before: String::new(),
+            after: "B, \"y\"".into(),
+            rule: "decision".into(),
+        };
+        let values = RecordDecision {
+            seq: 13,
+            kind: AnswerKind::Values.into(),
+            changes: vec![by_hand],
+            reviewers: vec!["a".into(), "b".into()],
+            ..RecordDecision::default()
+        };
+        let rejected = RecordDecision {
+            seq: 14,
+            kind: AnswerKind::Rejected.into(),
+            reason: "no such person, \"x\"".into(),
+            reviewers: vec!["a".into()],
+            ..RecordDecision::default()
+        };
+        UnitBlocks { decisions: vec![values, rejected], ..unit(true) }
+    }
+
     fn keys(unit: &UnitBlocks, only: &Only) -> Result<String> {
         let mut keys = String::new();
-        let count = for_each(unit, only, |record, _| {
-            keys.push_str(&record.key);
+        let count = for_each(unit, only, |entry| {
+            keys.push_str(&entry.record.key);
             Ok(())
         })?;
         assert_eq!(count, keys.len() as u64);
@@ -178,9 +246,30 @@ pub(super) mod tests {
         short.results.as_mut().unwrap().count = 3;
         let mut flipped = unit(true);
         flipped.records.as_mut().unwrap().checksum ^= 1;
-        for unit in [shifted, short, flipped] {
+        let mut misplaced = decided();
+        misplaced.decisions[0].seq = 15;
+        for unit in [shifted, short, flipped, misplaced] {
             let error = format!("{:#}", keys(&unit, &Only::default()).unwrap_err());
             assert!(error.contains("record 1") && !error.contains("Ân"), "{error}");
         }
+    }
+
+    #[test]
+    fn decisions_go_over_the_changes_of_rules() {
+        let mut seen = Vec::new();
+        for_each(&decided(), &Only::default(), |entry| {
+            let rules: Vec<String> = entry.changes().iter().map(|change| change.rule.clone()).collect();
+            seen.push((entry.seq, rules.join(" "), entry.is_rejected()));
+            assert_eq!(entry.by_rule().len(), entry.result.unwrap().changes.len());
+            Ok(())
+        })
+        .unwrap();
+        let expected = [
+            (11, "", false),
+            (12, "name.case name.x", false),
+            (13, "note.text decision", false),
+            (14, "", true),
+        ];
+        assert_eq!(seen, expected.map(|(seq, rules, rejected)| (seq, rules.to_owned(), rejected)));
     }
 }

@@ -1,10 +1,12 @@
 //! The job that a file goes into: the one of that name, or a new one.
 
+mod reviews;
+
 use anyhow::{Result, bail};
 use emend_proto::v1::schedule_change::Deadline;
 use emend_proto::v1::{
-    CreateJobRequest, Field, FindingText, GetJobRequest, Job, JobPolicy, Manifest, PackRef, Schedule,
-    ScheduleChange,
+    CreateJobRequest, Field, FindingText, GetJobRequest, Job, JobPolicy, Manifest, PackRef, ReviewPolicy,
+    Schedule, ScheduleChange,
 };
 use tonic::Code;
 
@@ -24,6 +26,8 @@ pub struct Wanted {
     pub unit_records: Option<u32>,
     /// How urgent the new job is; what is absent is left to the scheduler.
     pub schedule: ScheduleChange,
+    /// How people decide on its records; what is absent is left to the manifest and the scheduler.
+    pub reviews: ReviewPolicy,
 }
 
 /// The job of that name, if there is one.
@@ -58,6 +62,7 @@ pub(super) async fn create(
             wanted.name
         )));
     };
+    reviews::check_names(&wanted.reviews, &manifest)?;
     let request = CreateJobRequest {
         name: wanted.name.clone(),
         pack: Some(PackRef { name: manifest.name.clone(), version: manifest.version.clone() }),
@@ -65,6 +70,7 @@ pub(super) async fn create(
         as_of,
         policy: Some(JobPolicy {
             unit_records: wanted.unit_records.unwrap_or_default(),
+            reviews: Some(wanted.reviews.clone()),
             ..JobPolicy::default()
         }),
         schedule: Some(schedule(wanted.schedule)),
@@ -104,6 +110,7 @@ fn check(job: &Job, wanted: &Wanted) -> Result<()> {
     if let Some(wanted) = wanted.unit_records.filter(|&wanted| records != 0 && wanted != records) {
         bail!("job `{name}` is there with units of {records} records, not {wanted}; leave --unit-size out");
     }
+    reviews::check_same(job, &wanted.reviews)?;
     // A deadline counts from now, so the command that made the job would differ from itself: the job keeps its own.
     let Some(there) = &job.schedule else { return Ok(()) };
     if let Some(wanted) = wanted.schedule.priority.filter(|&wanted| wanted != there.priority) {
@@ -196,6 +203,7 @@ mod tests {
             as_of: None,
             unit_records: None,
             schedule: schedule(Some(5)),
+            reviews: ReviewPolicy::default(),
         };
         check(&job(), &same).unwrap();
         check(&job(), &Wanted { as_of: Some("2021-09-20".into()), unit_records: Some(500), ..same.clone() })

@@ -4,7 +4,7 @@ mod text;
 
 use std::collections::BTreeMap;
 
-use emend_proto::v1::{Job, JobState, Progress};
+use emend_proto::v1::{Job, JobState, Progress, RuleQuality};
 use serde::Serialize;
 
 /// A job in numbers.
@@ -39,8 +39,10 @@ pub struct Report {
     pub rejected: u64,
     /// Records without a verdict yet.
     pub pending: u64,
-    /// Records by verdict.
+    /// Records by the rules' verdict.
     pub verdicts: Verdicts,
+    /// Records that people decide on, whatever their verdict.
+    pub decisions: Decisions,
     /// Whether every row and every record is in exactly one of these classes.
     pub reconciled: bool,
     /// Units by state.
@@ -49,6 +51,9 @@ pub struct Report {
     pub rules: BTreeMap<String, u64>,
     /// Findings by code.
     pub findings: BTreeMap<String, u64>,
+    /// How often rules are wrong, as far as people have looked into a sample of their changes.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub rule_quality: Vec<RuleReport>,
     /// From the job's creation to its last unit done, or to now.
     pub seconds: f64,
     /// Records decided in one of them.
@@ -69,6 +74,28 @@ pub struct Report {
     pub imports: Vec<ImportReport>,
 }
 
+/// How often a rule is wrong.
+#[derive(Debug, Clone, Serialize)]
+pub struct RuleReport {
+    /// The rule.
+    pub rule: String,
+    /// Changes of it that people have decided on.
+    pub sampled: u64,
+    /// Of those, changes that they did not let stand.
+    pub wrong: u64,
+    /// The 95 % interval of the share of wrong ones.
+    pub interval: [f64; 2],
+    /// Whether its changes go to people.
+    pub paused: bool,
+}
+
+impl From<RuleQuality> for RuleReport {
+    fn from(quality: RuleQuality) -> Self {
+        let RuleQuality { rule, sampled, wrong, low, high, paused } = quality;
+        Self { rule, sampled, wrong, interval: [low, high], paused }
+    }
+}
+
 /// Records by verdict.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
 pub struct Verdicts {
@@ -80,6 +107,17 @@ pub struct Verdicts {
     pub routed: u64,
     /// A rule failed on it.
     pub failed: u64,
+}
+
+/// Records that people decide on.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub struct Decisions {
+    /// Wait for a person, somewhere between the first answer and the last.
+    pub open: u64,
+    /// Have been decided on. A decision that may still be undone counts here.
+    pub decided: u64,
+    /// Of those, marked as not to be used.
+    pub rejected: u64,
 }
 
 /// Units by state.
@@ -149,6 +187,11 @@ impl Report {
             rejected: sum(|import| import.rejected),
             pending: progress.pending,
             verdicts,
+            decisions: Decisions {
+                open: progress.reviews_open,
+                decided: progress.reviews_decided,
+                rejected: progress.reviews_rejected,
+            },
             reconciled: reconciled(&progress, &imports),
             units: Units {
                 ready: progress.units_ready,
@@ -158,6 +201,7 @@ impl Report {
             },
             rules: progress.rules.into_iter().collect(),
             findings: progress.findings.into_iter().collect(),
+            rule_quality: progress.rule_quality.into_iter().map(RuleReport::from).collect(),
             seconds: progress.elapsed.as_ref().map_or(0.0, in_seconds),
             records_per_second: progress.records_per_second,
             seconds_left: progress.left.as_ref().map(in_seconds),
@@ -213,108 +257,4 @@ fn in_seconds(duration: &prost_types::Duration) -> f64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use emend_proto::v1::{Import, Schedule};
-
-    use super::*;
-
-    fn job() -> Job {
-        let import =
-            Import { next_offset: 12, accepted: 10, already_there: 1, rejected: 1, ..Import::default() };
-        let progress = Progress {
-            records: 10,
-            pending: 1,
-            valid: 2,
-            corrected: 3,
-            routed: 4,
-            units_ready: 1,
-            units_done: 2,
-            elapsed: Some(prost_types::Duration { seconds: 1, nanos: 500_000_000 }),
-            left: Some(prost_types::Duration { seconds: 90, nanos: 0 }),
-            workers: 2,
-            workers_wanted: 4,
-            rules: [("phone.prefix_2018".to_owned(), 7)].into(),
-            ..Progress::default()
-        };
-        let deadline_in = Some(prost_types::Duration { seconds: 11_400, nanos: 0 });
-        let schedule = Some(Schedule { priority: -3, weight: 100, deadline_in });
-        let (imports, progress) = (vec![import], Some(progress));
-        Job { name: "x".into(), state: 2, imports, progress, schedule, ..Job::default() }
-    }
-
-    #[test]
-    fn a_deadline_is_told_in_words() {
-        let mut job = job();
-        let said = |job: &Job| Report::of(job).text().lines().nth(1).unwrap_or_default().to_owned();
-        assert_eq!(said(&job), "priority -3, weight 100, deadline in 3 h 10 min");
-        let mut at = |seconds, state| {
-            let deadline_in = Some(prost_types::Duration { seconds, nanos: 0 });
-            job.schedule = Some(Schedule { priority: 0, weight: 1, deadline_in });
-            job.state = state;
-            said(&job)
-        };
-        assert_eq!(at(-65, 2), "priority 0, weight 1, deadline overdue by 1 min 5 s");
-        assert_eq!(at(65, 4), "priority 0, weight 1, deadline met with 1 min 5 s to spare");
-        assert_eq!(at(-65, 3), "priority 0, weight 1, deadline missed by 1 min 5 s");
-        job.schedule = Some(Schedule { priority: 0, weight: 1, deadline_in: None });
-        assert_eq!(said(&job), "priority 0, weight 1, no deadline");
-    }
-
-    #[test]
-    fn the_json_has_what_scripts_rely_on() {
-        let json = serde_json::to_value(Report::of(&job())).unwrap();
-        assert_eq!(json["state"], "running");
-        assert_eq!(
-            (&json["records"], &json["rejected"], &json["seconds"]),
-            (&10.into(), &1.into(), &1.5.into())
-        );
-        assert_eq!(json["units"], serde_json::json!({"ready": 1, "leased": 0, "done": 2, "set_aside": 0}));
-        assert_eq!(
-            json["verdicts"],
-            serde_json::json!({"valid": 2, "corrected": 3, "routed": 4, "failed": 0})
-        );
-        assert_eq!(json["rules"]["phone.prefix_2018"], 7);
-        assert_eq!(json["reconciled"], true);
-        assert!(json["records_per_second"].is_number());
-        assert_eq!((&json["priority"], &json["weight"]), (&(-3).into(), &100.into()));
-        assert_eq!(json["deadline_in_seconds"], 11_400.0);
-        assert_eq!(
-            (&json["seconds_left"], &json["workers"], &json["workers_wanted"]),
-            (&90.0.into(), &2.into(), &4.into())
-        );
-    }
-
-    #[test]
-    fn what_is_ahead_is_told_while_there_is_something_ahead() {
-        let told = |change: fn(&mut Progress)| {
-            let mut job = job();
-            change(job.progress.as_mut().unwrap());
-            Report::of(&job).text()
-        };
-        let text = told(|_| {});
-        assert!(text.contains("2 workers at it, 4 wanted"), "{text}");
-        assert!(text.contains("left"), "{text}");
-        let nobody = told(|progress| (progress.left, progress.workers) = (None, 0));
-        assert!(nobody.contains("no worker is at it, 4 wanted") && !nobody.contains("left"), "{nobody}");
-        let done = told(|progress| (progress.left, progress.workers, progress.workers_wanted) = (None, 0, 0));
-        assert!(!done.contains("wanted"), "{done}");
-    }
-
-    #[test]
-    fn a_record_that_is_lost_or_doubled_shows() {
-        let mut lost = job();
-        lost.progress.as_mut().unwrap().pending = 0;
-        let mut doubled = job();
-        doubled.progress.as_mut().unwrap().valid += 1;
-        let mut missing = job();
-        missing.imports[0].next_offset += 1;
-        let mut strange = job();
-        strange.imports[0].accepted -= 1;
-        strange.imports[0].rejected += 1;
-        for job in [lost, doubled, missing, strange] {
-            let report = Report::of(&job);
-            assert!(!report.reconciled && report.text().contains("NOT RECONCILED"), "{}", report.text());
-        }
-        assert!(Report::of(&job()).text().contains("all rows"));
-    }
-}
+mod tests;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{Report, Verdicts};
+use super::{Decisions, Report, Verdicts};
 use crate::term::{Table, grouped, right, seconds, share};
 
 impl Report {
@@ -31,9 +31,13 @@ impl Report {
         let took = seconds(Duration::try_from_secs_f64(self.seconds).unwrap_or_default());
         text += &format!("{took}, {} records a second\n", grouped(self.records_per_second as u64));
         text += &self.ahead();
+        text += &self.people();
         text += &format!("{}\n", self.classes());
         if !self.rules.is_empty() {
             text += &format!("{}\n", counts("changes by rule", &self.rules));
+        }
+        if !self.rule_quality.is_empty() {
+            text += &format!("{}\n", self.quality());
         }
         if !self.findings.is_empty() {
             text += &format!("{}\n", counts("findings by code", &self.findings));
@@ -44,6 +48,24 @@ impl Report {
             text += &format!("its records will be deleted in {:.1} days\n", left / 86_400.0);
         }
         text
+    }
+
+    /// How often rules are wrong, the worst first.
+    fn quality(&self) -> Table {
+        let mut table = Table::new(["wrong changes, by rule", "looked into", "wrong", "95 % interval", ""]);
+        let mut rules: Vec<_> = self.rule_quality.iter().collect();
+        rules.sort_by(|a, b| b.interval[0].total_cmp(&a.interval[0]).then_with(|| a.rule.cmp(&b.rule)));
+        for quality in rules {
+            let [low, high] = quality.interval.map(|share| 100.0 * share);
+            table.row([
+                quality.rule.as_str().into(),
+                right(grouped(quality.sampled)),
+                right(grouped(quality.wrong)),
+                right(format!("{low:.2} to {high:.2} %")),
+                (if quality.paused { "paused" } else { "" }).into(),
+            ]);
+        }
+        table
     }
 
     /// What is still to do; empty when nothing is.
@@ -59,6 +81,16 @@ impl Report {
         let left = self.seconds_left.and_then(|left| Duration::try_from_secs_f64(left).ok());
         let left = left.map(|left| format!("about {} left, ", seconds(left))).unwrap_or_default();
         format!("{left}{workers}, {} wanted\n", grouped(self.workers_wanted))
+    }
+
+    /// What people have to do and did; empty when nothing is for them.
+    fn people(&self) -> String {
+        let Decisions { open, decided, rejected } = self.decisions;
+        if open + decided == 0 {
+            return String::new();
+        }
+        let [open, decided, rejected] = [open, decided, rejected].map(grouped);
+        format!("people: {open} open, {decided} decided, {rejected} of them rejected\n")
     }
 
     fn deadline(&self) -> String {

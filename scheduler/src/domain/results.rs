@@ -51,7 +51,7 @@ pub struct Sample {
 
 impl Sample {
     /// What there is to look into; `None` for what is not corrected, and for most that is.
-    fn of(seq: i64, result: &RecordResult) -> Option<Self> {
+    pub fn of(seq: i64, result: &RecordResult) -> Option<Self> {
         let draw = draw(seq);
         if result.verdict() != Verdict::Corrected || draw >= MAX_SAMPLE {
             return None;

@@ -189,10 +189,12 @@ impl Case {
             let Some(before) = self.value(field).or_else(|| self.at_issue(field).then_some("")) else {
                 return wrong(format!("name `{field}`, which the record does not have"));
             };
-            if after.contains(HIDDEN) {
+            // Of what stays as it came nothing is asked: a reviewer who leaves it did not write it.
+            let written = after != before;
+            if written && after.contains(HIDDEN) {
                 return wrong(format!("give `{field}` a value that is not masked"));
             }
-            if after.len() > MAX_VALUE || after.chars().any(char::is_control) {
+            if written && (after.len() > MAX_VALUE || after.chars().any(char::is_control)) {
                 return wrong(format!("give `{field}` a value that is too long, or of more than one line"));
             }
             if changes.iter().any(|change| change.field == *field) {
@@ -304,6 +306,12 @@ mod tests {
         ] {
             let (field, what) = case().effect(&values(wrong)).unwrap_err();
             assert!(field == "answer.values" && what.contains(said), "{what}");
+        }
+        // What came in stays, whatever it looks like.
+        for odd in ["0\u{90}9", "0\n9", "•9", &"9".repeat(5_000)] {
+            let mut odd_one = case();
+            odd_one.fields[0].1 = odd.to_owned();
+            assert_eq!(odd_one.effect(&values(&[("phone", odd)])).unwrap().changes, []);
         }
         // A field that the record lacks can be given when a finding is about it.
         let mut lacking = case();

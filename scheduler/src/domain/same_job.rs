@@ -26,12 +26,12 @@ pub fn difference(there: &JobSpec, asked: &JobSpec) -> Option<&'static str> {
 
 /// How people decide, as far as the request chose it; what two must agree on is mostly left to the manifest.
 fn chosen(spec: &JobSpec) -> ReviewPolicy {
-    let ReviewPolicy { undo, agree } = &spec.reviews;
-    let asked: BTreeSet<&str> = agree.iter().map(String::as_str).collect();
+    let reviews = spec.reviews.clone();
+    let asked: BTreeSet<&str> = reviews.agree.iter().map(String::as_str).collect();
     let manifest = Manifest::decode(spec.manifest.as_slice()).unwrap_or_default();
     let told = manifest.findings.iter().filter(|finding| finding.agree);
     let by_manifest = asked == told.map(|finding| finding.code.as_str()).collect();
-    ReviewPolicy { undo: *undo, agree: if by_manifest { Vec::new() } else { agree.clone() } }
+    if by_manifest { ReviewPolicy { agree: Vec::new(), ..reviews } } else { reviews }
 }
 
 /// Whether records are read alike by both manifests.

@@ -48,6 +48,7 @@ pub(crate) struct App {
     pub(crate) pulse: Pulse,
     sums: Arc<Mutex<HashMap<i64, Sums>>>,
     queues: Arc<tokio::sync::Mutex<reviews::Queues>>,
+    shelf: reviews::Shared,
     outlook: outlook::Cache,
 }
 
@@ -75,6 +76,7 @@ impl App {
             pulse: Pulse::default(),
             sums: Arc::default(),
             queues: Arc::default(),
+            shelf: Arc::default(),
             outlook: outlook::Cache::default(),
         }
     }

@@ -55,7 +55,8 @@ pub use outlook::{Connections, Unfinished, UnitCounts};
 pub use progress::{Progress, UnitStatus};
 pub use records::{Found, Having, UnitBlocks};
 pub use reviews::{
-    Decided, Decision, Held, Logged, Member, OwnQueue, ReviewAsk, ReviewQueue, Reviewed, Reviewer, Standing,
+    Decided, Decision, Held, LeasedReviews, Logged, Member, OwnQueue, ReviewAsk, ReviewQueue, Reviewed,
+    ReviewedUnit, Reviewer, Standing,
 };
 pub use splits::SplitOutcome;
 use traffic::Traffic;

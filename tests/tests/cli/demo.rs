@@ -26,6 +26,33 @@ async fn the_demo_reconciles_and_reports() -> Result<()> {
     Ok(())
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_demo_with_people_goes_to_the_very_end() -> Result<()> {
+    let deployment = Deployment::on_sqlite()?;
+    let line = ["demo", "--with-people", "--records", "3000", "--reviewers", "60", "--out", "demo"];
+    let output = deployment.run(line).await?.ok()?;
+    for part in ["completed", "60 reviewers", "right against the truth", "final.csv"] {
+        ensure!(output.stdout.contains(part), "nothing of {part}: {}", output.stdout);
+    }
+    let folder = deployment.path("demo");
+    let report: serde_json::Value = serde_json::from_slice(&std::fs::read(folder.join("report.json"))?)?;
+    check_shape(&report, 3000)?;
+    ensure!(report["state"] == "completed" && report["decisions"]["open"] == 0, "{report}");
+    ensure!(report["decisions"]["decided"] == report["verdicts"]["routed"], "{report}");
+    let people = &report["people"];
+    ensure!(people["left"] == 0 && people["errors"]["made"].as_u64() > Some(0), "{people}");
+    let share = |class: &str, name: &str| people["rightness"][class][name].as_f64().unwrap_or_default();
+    for class in ["clean", "form"] {
+        ensure!(share(class, "fields_after") > 0.999, "{people}");
+    }
+    // Before people none of what needs them is right, and few are wrong afterwards.
+    ensure!(share("person", "at_issue_before") < 0.01, "{people}");
+    ensure!(share("person", "at_issue_after") > 0.97, "{people}");
+    ensure!(share("all", "records_after") > share("all", "records_before"), "{people}");
+    ensure!(csv_rows(&folder.join("final.csv"))? == 3000, "{report}");
+    Ok(())
+}
+
 /// What `status --json` and `report.json` hold at least, of a finished job.
 pub(super) fn check_shape(report: &serde_json::Value, records: u64) -> Result<()> {
     let count = |value: &serde_json::Value| value.as_u64().unwrap_or(u64::MAX);

@@ -102,7 +102,8 @@ async fn check_exports(deployment: &Deployment, input: &Path, status: &Value) ->
     let columns = header(input)?;
     ensure!(header(&csv)? == columns, "the columns differ from those of the import");
     let with_provenance = export(deployment, "provenance.csv", &["--with-provenance"]).await?;
-    let more: Vec<String> = columns.into_iter().chain(["verdict".into(), "findings".into()]).collect();
+    let provenance = ["verdict", "findings", "decision", "decision_reason"].map(str::to_owned);
+    let more: Vec<String> = columns.into_iter().chain(provenance).collect();
     ensure!(header(&with_provenance)? == more, "{:?}", header(&with_provenance)?);
     for verdict in ["valid", "corrected", "routed", "failed"] {
         let only = export(deployment, "only.csv", &["--only", verdict]).await?;

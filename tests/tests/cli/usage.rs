@@ -31,8 +31,18 @@ async fn what_is_wrong_is_named() -> Result<()> {
 #[tokio::test]
 async fn help_and_version_are_there() -> Result<()> {
     let deployment = Deployment::on_sqlite()?;
-    for command in ["demo", "generate", "scheduler", "worker", "import", "status", "wait", "export", "record"]
-    {
+    for command in [
+        "demo",
+        "generate",
+        "scheduler",
+        "worker",
+        "import",
+        "status",
+        "wait",
+        "export",
+        "record",
+        "simulate-shift",
+    ] {
         expect(&deployment.run([command, "--help"]).await?, 0, &["Usage", "Example"])?;
     }
     expect(&deployment.run(["--version"]).await?, 0, &["emend 0."])

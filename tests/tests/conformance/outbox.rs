@@ -191,7 +191,7 @@ async fn what_is_postponed_waits(bench: &Bench) {
     store.postpone_outbox(taken, at(500)).await.unwrap();
     assert!(claim(&store, 10, at(499)).await.rows.is_empty());
     assert_eq!(claim(&store, 10, at(500)).await.rows.len(), 2);
-    let backlog = store.outbox_backlog().await.unwrap();
+    let backlog = store.outbox_backlog(at(11)).await.unwrap();
     assert_eq!((backlog.rows, backlog.oldest), (2, Some(at(1))));
 }
 

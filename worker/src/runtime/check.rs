@@ -5,7 +5,7 @@ use std::fmt;
 use emend_proto::v1::{self, RecordResult, Verdict};
 
 use super::panics;
-use crate::{Finding, JobContext, Outcome, Record, Validator, alike};
+use crate::{Change, Finding, JobContext, Outcome, Record, Validator, alike};
 
 /// Why a record is `failed`. Holds no value of the record.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,6 +52,7 @@ impl fmt::Display for Failure {
 pub(crate) fn check(
     validator: &dyn Validator,
     job: &JobContext,
+    paused: &[String],
     seq: u64,
     record: &v1::Record,
 ) -> Result<RecordResult, Failure> {
@@ -61,9 +62,33 @@ pub(crate) fn check(
     let [outcome] = <[Outcome; 1]>::try_from(outcomes)
         .map_err(|_| Failure::Outcome("there must be one for each record"))?;
     keep_promises(&outcome)?;
+    let outcome = held_back(outcome, paused);
     // It asks the validator once more. One that does not stand that has still answered.
     let alike = panics::caught(|| alike(validator, job, &record, &outcome)).unwrap_or_default();
     Ok(RecordResult { alike, ..into_result(seq, outcome) })
+}
+
+/// What rules that are paused would have changed goes to a person, with what the chain would have made of it.
+fn held_back(mut outcome: Outcome, paused: &[String]) -> Outcome {
+    let is_paused = |change: &Change| paused.iter().any(|rule| *rule == change.rule);
+    let mut fields: Vec<_> = outcome
+        .changes
+        .iter()
+        .filter(|change| is_paused(change))
+        .map(|change| change.field.clone())
+        .collect();
+    fields.sort();
+    fields.dedup();
+    for field in fields {
+        let last = outcome.changes.iter().rfind(|change| change.field == field);
+        let proposals = last.map(|change| change.after.clone()).into_iter().collect();
+        let code = format!("{field}.rule_paused");
+        // A field may have a name that is no code.
+        let code = if is_code(&code) { code } else { "record.rule_paused".to_owned() };
+        outcome.changes.retain(|change| change.field != field);
+        outcome.findings.push(Finding { code: code.into(), field, proposals });
+    }
+    outcome
 }
 
 fn keep_promises(outcome: &Outcome) -> Result<(), Failure> {
@@ -113,7 +138,7 @@ fn into_result(seq: u64, outcome: Outcome) -> RecordResult {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Change, Manifest};
+    use crate::Manifest;
 
     struct Says(Manifest, Vec<Outcome>);
 
@@ -144,7 +169,7 @@ mod tests {
         };
         let record = v1::Record { key: "k".into(), payload: payload.into(), row: 1 };
         let job = JobContext { as_of: String::new() };
-        check(&Says(manifest, outcomes), &job, 7, &record).map(|result| result.verdict())
+        check(&Says(manifest, outcomes), &job, &[], 7, &record).map(|result| result.verdict())
     }
 
     fn outcome(changes: &[Change], findings: &[Finding]) -> Vec<Outcome> {
@@ -156,6 +181,27 @@ mod tests {
         assert_eq!(judge("{}", outcome(&[], &[])), Ok(Verdict::Valid));
         assert_eq!(judge("{}", outcome(&[change("name")], &[])), Ok(Verdict::Corrected));
         assert_eq!(judge("{}", outcome(&[change("name")], &[finding("phone.length")])), Ok(Verdict::Routed));
+    }
+
+    #[test]
+    fn what_a_paused_rule_would_change_is_a_finding_with_the_chains_last_word() {
+        let by = |field: &'static str, after: &str, rule: &'static str| Change {
+            field: field.into(),
+            before: "a".into(),
+            after: after.into(),
+            rule: rule.into(),
+        };
+        let changes =
+            vec![by("name", "b", "name.trim"), by("name", "c", "name.case"), by("phone", "d", "phone.fix")];
+        let outcome = Outcome { changes: changes.clone(), findings: vec![finding("site.odd")] };
+        assert_eq!(held_back(outcome.clone(), &["other".into()]), outcome);
+        let held = held_back(outcome, &["name.trim".into()]);
+        assert_eq!(held.changes, changes[2..]);
+        let told =
+            Finding { code: "name.rule_paused".into(), field: "name".into(), proposals: vec!["c".into()] };
+        assert_eq!(held.findings[1], told);
+        let odd = Outcome { changes: vec![by("Họ tên", "b", "r")], findings: vec![] };
+        assert_eq!(held_back(odd, &["r".into()]).findings[0].code, "record.rule_paused");
     }
 
     #[test]

@@ -167,7 +167,7 @@ impl Pool {
         loop {
             match unit.step(seat, result.take()) {
                 Step::Validate { seq, record } => {
-                    let checked = check(&**validator, &unit.job, seq, &record);
+                    let checked = check(&**validator, &unit.job, &unit.paused, seq, &record);
                     result = Some(checked.unwrap_or_else(|failure| {
                         tracing::debug!(unit = unit.id(), job = unit.job_id, seq, reason = %failure, "record failed");
                         failure.into_result(seq)

@@ -55,6 +55,8 @@ pub(crate) struct Unit {
     /// Absent when this worker does not have the unit's pack.
     pub(crate) validator: Option<Arc<dyn Validator>>,
     pub(crate) job: JobContext,
+    /// Rules that are not to change anything.
+    pub(crate) paused: Vec<String>,
     /// From here to its end.
     pub(crate) span: Span,
     order: AtomicU8,
@@ -110,6 +112,7 @@ impl Unit {
             bytes: block.data.len(),
             validator,
             job: JobContext { as_of: lease.as_of.clone() },
+            paused: lease.paused_rules.clone(),
             span: unit_span(lease.unit_id, lease.job_id, lease.epoch, &lease.traceparent),
             lease: lease_ref(lease),
             order: AtomicU8::new(Order::Go as u8),

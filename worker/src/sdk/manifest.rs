@@ -22,7 +22,7 @@ pub struct Manifest {
 }
 
 /// A finding in plain words.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FindingText {
     /// Its code.
     pub code: String,

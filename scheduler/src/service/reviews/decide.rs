@@ -1,12 +1,14 @@
 //! Answers: checked against their records, and written down.
 
+use std::sync::Arc;
+
 use emend_proto::v1;
 use prost::Message as _;
 use tonic::Status;
 
-use super::card::{Form, case};
+use super::card::case;
+use super::shelf::OfJob;
 use super::{MOST_NAMED, decision, read, samples_missing};
-use crate::domain::job::JobRef;
 use crate::domain::lease::Token;
 use crate::domain::review::{Answer, AnswerKind, Case};
 use crate::service::{App, status};
@@ -35,14 +37,15 @@ impl App {
         read::request_id(&request.request_id)?;
         let at = read::review(request.review.as_ref())?;
         let answer = read::answer(request.answer.as_ref())?;
-        let (job, mut cases) = self.cases(at.job_id, vec![at.seq]).await?;
+        let (of_job, mut cases) = self.cases(at.job_id, vec![at.seq]).await?;
+        let job = &of_job.job;
         let (_, case) =
             cases.pop().ok_or_else(|| status::from_store(StoreError::Review(ReviewConflict::NotFound)))?;
         let member =
-            Member { draft: draft(request.answer.as_ref())?, ..member(&job, at.seq, &case, &answer)? };
+            Member { draft: draft(request.answer.as_ref())?, ..member(job, at.seq, &case, &answer)? };
         let (kind, reason) = (answer.kind, answer.reason);
         let written =
-            self.write(&job, reviewer, request.request_id, request.token, kind, reason, vec![member]).await?;
+            self.write(job, reviewer, request.request_id, request.token, kind, reason, vec![member]).await?;
         let show = async |id| {
             let logged = self.store.decision(id).await.map_err(status::from_store)?;
             Ok::<_, Status>(Some(decision(logged, self.clock.now())))
@@ -82,14 +85,15 @@ impl App {
                 return Err(samples_missing(opened, needed));
             }
         }
-        let (job, cases) = self.cases(first.job_id, seqs).await?;
+        let (of_job, cases) = self.cases(first.job_id, seqs).await?;
+        let job = &of_job.job;
         let mut answered = Vec::with_capacity(cases.len());
         for (seq, case) in &cases {
-            answered.push(member(&job, *seq, case, &alike(case, request.proposal)?)?);
+            answered.push(member(job, *seq, case, &alike(case, request.proposal)?)?);
         }
         let (kind, reason) = (AnswerKind::Values, String::new());
         let written =
-            self.write(&job, reviewer, request.request_id, request.token, kind, reason, answered).await?;
+            self.write(job, reviewer, request.request_id, request.token, kind, reason, answered).await?;
         match written {
             Decided::Written { decision_id, replayed } => {
                 let logged = self.store.decision(decision_id).await.map_err(status::from_store)?;
@@ -112,9 +116,9 @@ impl App {
             return Err(status::invalid("reason", "must say why, in 3 to 200 characters"));
         }
         self.store.open_review(at, reviewer).await.map_err(status::from_store)?;
-        let (job, cases) = self.cases(at.job_id, vec![at.seq]).await?;
+        let (of_job, cases) = self.cases(at.job_id, vec![at.seq]).await?;
         let case = cases.first().map(|(_, case)| case);
-        let shown = |case: &Case| Form::of(&job).fields(case).iter().any(|field| field.name == request.field);
+        let shown = |case: &Case| of_job.form.fields(case).iter().any(|field| field.name == request.field);
         let case = case.filter(|case| shown(case));
         let value = case.and_then(|case| case.fields.iter().find(|(name, _)| *name == request.field));
         let (_, value) = value.ok_or_else(|| status::invalid("field", "is not on the card"))?;
@@ -122,12 +126,14 @@ impl App {
     }
 
     /// Records of a job as reviewers see them.
-    async fn cases(&self, job_id: i64, seqs: Vec<i64>) -> Result<(Job, Vec<(i64, Case)>), Status> {
+    async fn cases(&self, job_id: i64, seqs: Vec<i64>) -> Result<(Arc<OfJob>, Vec<(i64, Case)>), Status> {
         let read = async {
-            let job = self.store.job(JobRef::Id(job_id)).await?;
-            let reviewed = self.store.reviewed(job_id, seqs).await?;
-            let cases = reviewed.iter().map(|reviewed| Ok((reviewed.seq, case(reviewed)?)));
-            Ok((job, cases.collect::<Result<Vec<_>, StoreError>>()?))
+            let of_job = self.job_on_shelf(job_id).await?;
+            let mut cases = Vec::with_capacity(seqs.len());
+            for seq in seqs {
+                cases.push((seq, case(self.unit_on_shelf(job_id, seq).await?.at(seq)?)?));
+            }
+            Ok((of_job, cases))
         };
         read.await.map_err(status::from_store)
     }

@@ -9,12 +9,11 @@ use tonic::Status;
 
 use super::super::work::proto_duration;
 use super::super::{App, status};
-use super::card::{Form, card, case};
+use super::card::{card, case};
 use super::read;
-use crate::domain::job::JobRef;
 use crate::domain::review::{AnswerKind, Case, Effect, ReviewRef};
 use crate::domain::time::Timestamp;
-use crate::store::{Held, Job, Logged, ReviewQueue, StoreError};
+use crate::store::{Held, Job, LeasedReviews, Logged, OwnQueue, ReviewQueue, StoreError};
 
 /// Sums over the queue may be this old.
 const QUEUE_AGE: Duration = Duration::from_secs(1);
@@ -25,46 +24,32 @@ const LAST_WORD: i64 = 3;
 pub(in crate::service) type Queues = BTreeMap<i64, (Instant, ReviewQueue)>;
 
 impl App {
-    /// The cards of what a reviewer holds, in the same order.
-    pub(super) async fn cards(&self, reviewer: &str, held: &[Held]) -> Result<Vec<v1::ReviewCard>, Status> {
-        let mut cards = BTreeMap::new();
-        let mut jobs: Vec<i64> = held.iter().map(|held| held.at.job_id).collect();
-        jobs.sort_unstable();
-        jobs.dedup();
-        for job_id in jobs {
-            let of_job: Vec<&Held> = held.iter().filter(|held| held.at.job_id == job_id).collect();
-            cards.extend(self.cards_of(job_id, reviewer, &of_job).await.map_err(status::from_store)?);
-        }
-        let lost = || Status::internal("a review has no card");
-        held.iter().map(|held| cards.remove(&held.at).ok_or_else(lost)).collect()
+    /// The card of a review that was just leased.
+    pub(super) async fn leased_card(
+        &self,
+        held: &Held,
+        leased: &LeasedReviews,
+    ) -> Result<v1::ReviewCard, StoreError> {
+        let draft = leased.drafts.get(&held.at);
+        let alike = leased.alike.get(&held.at).copied().unwrap_or(0);
+        Ok(v1::ReviewCard {
+            draft: draft.and_then(|draft| v1::Answer::decode(draft.as_slice()).ok()),
+            alike: u32::try_from(alike).unwrap_or(u32::MAX),
+            ..self.card(held).await?
+        })
     }
 
-    async fn cards_of(
-        &self,
-        job_id: i64,
-        reviewer: &str,
-        held: &[&Held],
-    ) -> Result<Vec<(ReviewRef, v1::ReviewCard)>, StoreError> {
-        let seqs: Vec<i64> = held.iter().map(|held| held.at.seq).collect();
-        let form = Form::of(&self.store.job(JobRef::Id(job_id)).await?);
-        let mut drafts = self.store.drafts(job_id, reviewer.to_owned(), seqs.clone()).await?;
-        let mut cards = Vec::with_capacity(held.len());
-        for reviewed in self.store.reviewed(job_id, seqs).await? {
-            let Some(held) = held.iter().find(|held| held.at.seq == reviewed.seq) else { continue };
-            let case = case(&reviewed)?;
-            let mut card = card(&form, &case, &reviewed, held.round);
-            card.draft =
-                drafts.remove(&reviewed.seq).and_then(|draft| v1::Answer::decode(draft.as_slice()).ok());
-            if let Some(alike) = held.alike {
-                let size = self.store.cluster_size(job_id, alike, held.round).await?;
-                card.alike = u32::try_from(size).unwrap_or(u32::MAX);
-            }
-            if held.round >= LAST_WORD {
-                card.answers = self.said_before(held.at, &case).await?;
-            }
-            cards.push((held.at, card));
+    /// The card of a review, without what its reviewer had written and how many are alike.
+    pub(super) async fn card(&self, held: &Held) -> Result<v1::ReviewCard, StoreError> {
+        let of_job = self.job_on_shelf(held.at.job_id).await?;
+        let unit = self.unit_on_shelf(held.at.job_id, held.at.seq).await?;
+        let reviewed = unit.at(held.at.seq)?;
+        let case = case(reviewed)?;
+        let mut card = card(&of_job.form, &case, reviewed, held.round);
+        if held.round >= LAST_WORD {
+            card.answers = self.said_before(held.at, &case).await?;
         }
-        Ok(cards)
+        Ok(card)
     }
 
     /// What the first two said, in an order that does not tell who.
@@ -78,11 +63,9 @@ impl App {
     }
 
     /// What there is besides, for one reviewer.
-    pub(super) async fn queue(&self, reviewer: &str, job_id: Option<i64>) -> Result<v1::ReviewQueue, Status> {
+    pub(super) async fn queue(&self, job_id: Option<i64>, own: OwnQueue) -> Result<v1::ReviewQueue, Status> {
         let now = self.clock.now();
         let queue = self.whole_queue(job_id, now).await.map_err(status::from_store)?;
-        let own = self.store.own_queue(reviewer.to_owned(), job_id, now).await;
-        let own = own.map_err(status::from_store)?;
         let after = |at: Option<Timestamp>| at.map(|at| proto_duration(at.since(now)));
         let held = (queue.held - own.held).max(0);
         Ok(v1::ReviewQueue {

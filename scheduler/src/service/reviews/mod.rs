@@ -4,12 +4,14 @@ mod card;
 mod decide;
 mod look;
 mod read;
+mod shelf;
 
 use emend_proto::v1::review_service_server::ReviewService;
 use emend_proto::v1::{self};
 use tonic::{Code, Request, Response, Status};
 
 pub(super) use look::{Queues, answer_kind, decision};
+pub(super) use shelf::Shared;
 
 use super::work::proto_duration;
 use super::{App, page_size, status};
@@ -45,16 +47,17 @@ impl ReviewService for App {
             ttl: TTL,
         };
         let now = self.clock.now();
-        let held = self.store.lease_reviews(ask, now).await.map_err(status::from_store)?;
-        let cards = self.cards(&name, &held).await?;
-        let leases = held.into_iter().zip(cards).map(|(held, card)| v1::ReviewLease {
-            review: Some(read::view(held.at)),
-            token: token.secret().to_vec(),
-            expires_in: Some(proto_duration(held.expires_at.since(now))),
-            card: Some(card),
-        });
-        let leases = leases.collect();
-        let queue = Some(self.queue(&name, job_id).await?);
+        let leased = self.store.lease_reviews(ask, now).await.map_err(status::from_store)?;
+        let mut leases = Vec::with_capacity(leased.held.len());
+        for held in &leased.held {
+            leases.push(v1::ReviewLease {
+                review: Some(read::view(held.at)),
+                token: token.secret().to_vec(),
+                expires_in: Some(proto_duration(held.expires_at.since(now))),
+                card: Some(self.leased_card(held, &leased).await.map_err(status::from_store)?),
+            });
+        }
+        let queue = Some(self.queue(job_id, leased.own).await?);
         Ok(Response::new(v1::LeaseReviewsResponse { leases, queue }))
     }
 
@@ -130,8 +133,8 @@ impl ReviewService for App {
     async fn open_review(&self, request: Request<v1::OpenReviewRequest>) -> Answer<v1::OpenReviewResponse> {
         let name = read::reviewer(&request, &request.get_ref().reviewer)?;
         let at = read::review(request.get_ref().review.as_ref())?;
-        let held = self.store.open_review(at, name.clone()).await.map_err(status::from_store)?;
-        let card = self.cards(&name, std::slice::from_ref(&held)).await?.pop();
+        let held = self.store.open_review(at, name).await.map_err(status::from_store)?;
+        let card = Some(self.card(&held).await.map_err(status::from_store)?);
         Ok(Response::new(v1::OpenReviewResponse { card }))
     }
 

@@ -1,7 +1,5 @@
 //! The records behind reviews, as the rules left them.
 
-use std::collections::BTreeSet;
-
 use emend_proto::decode;
 use emend_proto::v1::{Record, RecordResult};
 
@@ -9,8 +7,9 @@ use super::super::db::{Sql, params};
 use super::super::records::damaged;
 use super::super::units::read_block;
 use super::super::{JobConflict, ReviewConflict, Store, StoreError};
+use crate::domain::results::{Sample, ToReview};
 
-/// A record and its result.
+/// A record that people may look at, and its result.
 #[derive(Debug, Clone)]
 pub struct Reviewed {
     /// Its place.
@@ -19,6 +18,28 @@ pub struct Reviewed {
     pub record: Record,
     /// What the rules said.
     pub result: RecordResult,
+}
+
+/// Those of one unit.
+#[derive(Debug, Clone)]
+pub struct ReviewedUnit {
+    /// The unit's first record.
+    pub first_seq: i64,
+    /// Its last.
+    pub last_seq: i64,
+    /// In order.
+    pub records: Vec<Reviewed>,
+}
+
+impl ReviewedUnit {
+    /// The record at a place.
+    ///
+    /// # Errors
+    /// [`ReviewConflict::NotFound`] when it needs nobody.
+    pub fn at(&self, seq: i64) -> Result<&Reviewed, StoreError> {
+        let found = self.records.binary_search_by_key(&seq, |reviewed| reviewed.seq);
+        found.map(|at| &self.records[at]).map_err(|_| StoreError::Review(ReviewConflict::NotFound))
+    }
 }
 
 /// The unit of a place, with both its blocks; the newest results are in force.
@@ -32,40 +53,36 @@ const UNIT: Sql = Sql::same(
 );
 
 impl Store {
-    /// Records at these places of a job, in order; each unit is read once.
+    /// Records of the unit of a place that people may look at.
     ///
     /// # Errors
-    /// [`ReviewConflict::NotFound`] when one has no result; [`StoreError::Damaged`]; [`JobConflict::BlocksGone`].
-    pub async fn reviewed(&self, job_id: i64, seqs: Vec<i64>) -> Result<Vec<Reviewed>, StoreError> {
+    /// [`ReviewConflict::NotFound`] when there is no such place; [`StoreError::Damaged`]; [`JobConflict::BlocksGone`].
+    pub async fn reviewed(&self, job_id: i64, seq: i64) -> Result<ReviewedUnit, StoreError> {
         self.read(move |tx| {
             Box::pin(async move {
-                let mut wanted: BTreeSet<i64> = seqs.into_iter().collect();
-                let mut found = Vec::with_capacity(wanted.len());
-                while let Some(&seq) = wanted.first() {
-                    let rows = tx.rows(UNIT, params![job_id, seq]).await?;
-                    let [records, results] = &rows[..] else {
-                        return Err(StoreError::JobState(JobConflict::BlocksGone));
-                    };
-                    let (unit, first, last) =
-                        (records.int("id")?, records.int("first_seq")?, records.int("last_seq")?);
-                    let here: BTreeSet<i64> = wanted.range(seq..=last).copied().collect();
-                    let rest = wanted.split_off(&(last + 1));
-                    wanted = rest;
-                    if here.is_empty() {
-                        return Err(StoreError::Review(ReviewConflict::NotFound));
-                    }
-                    let (records, results) = (read_block(records)?, read_block(results)?);
-                    let broken = |error: emend_proto::BlockError| damaged(unit, &error);
-                    let records = decode::<Record>(&records).map_err(broken)?;
-                    let results = decode::<RecordResult>(&results).map_err(broken)?;
-                    for (at, (record, result)) in (first..).zip(records.zip(results)) {
-                        if here.contains(&at) {
-                            let (record, result) = (record.map_err(broken)?, result.map_err(broken)?);
-                            found.push(Reviewed { seq: at, record, result });
-                        }
+                let rows = tx.rows(UNIT, params![job_id, seq]).await?;
+                let [records, results] = &rows[..] else {
+                    return Err(StoreError::JobState(JobConflict::BlocksGone));
+                };
+                let (unit, first_seq, last_seq) =
+                    (records.int("id")?, records.int("first_seq")?, records.int("last_seq")?);
+                if seq > last_seq {
+                    return Err(StoreError::Review(ReviewConflict::NotFound));
+                }
+                let (records, results) = (read_block(records)?, read_block(results)?);
+                let broken = |error: emend_proto::BlockError| damaged(unit, &error);
+                let records = decode::<Record>(&records).map_err(broken)?;
+                let results = decode::<RecordResult>(&results).map_err(broken)?;
+                let mut found = Vec::new();
+                for (seq, (record, result)) in (first_seq..).zip(records.zip(results)) {
+                    let (record, result) = (record.map_err(broken)?, result.map_err(broken)?);
+                    if ToReview::of(seq, &result).is_some() || Sample::of(seq, &result).is_some() {
+                        // A slice of the block would keep all of it in memory.
+                        let payload = bytes::Bytes::copy_from_slice(&record.payload);
+                        found.push(Reviewed { seq, record: Record { payload, ..record }, result });
                     }
                 }
-                Ok(found)
+                Ok(ReviewedUnit { first_seq, last_seq, records: found })
             })
         })
         .await

@@ -1,8 +1,9 @@
 //! Reviews that are alike: held together, looked into, and decided at once.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
-use super::super::db::{Sql, params};
+use super::super::db::{Sql, Tx, params};
 use super::super::{Lane, ReviewConflict, Store, StoreError};
 use super::lease::{Held, read_held};
 use super::{hands, lock};
@@ -58,6 +59,18 @@ const SIZE: Sql = Sql::same(
          SELECT 1 FROM reviews WHERE job_id = $1 AND alike = $2 AND state = 'open' AND lane = 'reviewer' AND round = $3
          LIMIT 1000) found",
 );
+
+/// How many open reviews are in the cluster of each of these, if it has one.
+pub(super) async fn sizes(tx: &mut Tx, held: &[Held]) -> Result<HashMap<ReviewRef, i64>, StoreError> {
+    let mut sizes = HashMap::new();
+    for held in held {
+        let Some(alike) = held.alike else { continue };
+        if let Some(row) = tx.row(SIZE, params![held.at.job_id, alike, held.round]).await? {
+            sizes.insert(held.at, row.int("open")?);
+        }
+    }
+    Ok(sizes)
+}
 
 impl Store {
     /// Holds the others of the cluster of a review that the reviewer holds; that one comes first.
@@ -128,20 +141,6 @@ impl Store {
                     return Err(StoreError::Review(ReviewConflict::NoCluster));
                 }
                 row.int("opened")
-            })
-        })
-        .await
-    }
-
-    /// How many open reviews are in the cluster of a review that waits for this answer; at most 1,000.
-    ///
-    /// # Errors
-    /// [`StoreError`] when the database fails.
-    pub async fn cluster_size(&self, job_id: i64, alike: i64, round: i64) -> Result<i64, StoreError> {
-        self.read(move |tx| {
-            Box::pin(async move {
-                let row = tx.row(SIZE, params![job_id, alike, round]).await?;
-                row.map_or(Ok(0), |row| row.int("open"))
             })
         })
         .await

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use super::super::db::{Column, Sql, Tx, params};
 use super::super::{Lane, ReviewConflict, Store, StoreError};
+use super::read_ref;
 use crate::domain::review::ReviewRef;
 
 /// A reviewer's hand in a review.
@@ -15,10 +16,12 @@ pub(super) struct Hand {
 const GRANT: Sql = Sql::pair(
     "INSERT INTO review_hands (job_id, seq, reviewer, token_hash, passed)
      SELECT t.job_id, t.seq, $1, $2, FALSE FROM unnest($3::bigint[], $4::bigint[]) AS t (job_id, seq)
-     ON CONFLICT (job_id, seq, reviewer) DO UPDATE SET token_hash = excluded.token_hash",
+     ON CONFLICT (job_id, seq, reviewer) DO UPDATE SET token_hash = excluded.token_hash
+     RETURNING job_id, seq, draft",
     "INSERT INTO review_hands (job_id, seq, reviewer, token_hash, passed)
      SELECT value ->> 0, value ->> 1, $1, $2, FALSE FROM json_each($3) WHERE TRUE
-     ON CONFLICT (job_id, seq, reviewer) DO UPDATE SET token_hash = excluded.token_hash",
+     ON CONFLICT (job_id, seq, reviewer) DO UPDATE SET token_hash = excluded.token_hash
+     RETURNING job_id, seq, draft",
 );
 const PASS: Sql = Sql::pair(
     "INSERT INTO review_hands (job_id, seq, reviewer, passed)
@@ -46,21 +49,23 @@ const HANDS: Sql = Sql::pair(
      WHERE job_id = $1 AND reviewer = $2 AND seq IN (SELECT value FROM json_each($3))",
 );
 
-const DRAFTS: Sql = Sql::pair(
-    "SELECT seq, draft FROM review_hands
-     WHERE job_id = $1 AND reviewer = $2 AND draft IS NOT NULL AND seq = ANY($3)",
-    "SELECT seq, draft FROM review_hands
-     WHERE job_id = $1 AND reviewer = $2 AND draft IS NOT NULL AND seq IN (SELECT value FROM json_each($3))",
-);
-
-/// Notes the token of a lease.
+/// Notes the token of a lease; answers what the reviewer had written before.
 pub(super) async fn grant(
     tx: &mut Tx,
     reviewer: &str,
     token_hash: Vec<u8>,
     reviews: &[ReviewRef],
-) -> Result<(), StoreError> {
-    tx.execute_exactly(reviews.len(), GRANT, params![reviewer, token_hash, table(reviews)]).await
+) -> Result<HashMap<ReviewRef, Vec<u8>>, StoreError> {
+    let mut drafts = HashMap::new();
+    if reviews.is_empty() {
+        return Ok(drafts);
+    }
+    for row in tx.rows(GRANT, params![reviewer, token_hash, table(reviews)]).await? {
+        if let Some(draft) = row.maybe_bytes("draft")? {
+            drafts.insert(read_ref(&row)?, draft);
+        }
+    }
+    Ok(drafts)
 }
 
 /// Keeps reviews from coming to this reviewer again; an answer also takes the draft.
@@ -116,25 +121,6 @@ pub(super) fn table(reviews: &[ReviewRef]) -> Vec<Column> {
 }
 
 impl Store {
-    /// What a reviewer had written on reviews of a job.
-    ///
-    /// # Errors
-    /// [`StoreError`] when the database fails.
-    pub async fn drafts(
-        &self,
-        job_id: i64,
-        reviewer: String,
-        seqs: Vec<i64>,
-    ) -> Result<HashMap<i64, Vec<u8>>, StoreError> {
-        self.read(move |tx| {
-            Box::pin(async move {
-                let rows = tx.rows(DRAFTS, params![job_id, reviewer, seqs]).await?;
-                rows.iter().map(|row| Ok((row.int("seq")?, row.bytes("draft")?))).collect()
-            })
-        })
-        .await
-    }
-
     /// Keeps what a reviewer has written so far, whoever holds the review.
     ///
     /// # Errors

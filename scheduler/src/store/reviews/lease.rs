@@ -1,10 +1,12 @@
 //! Who holds a review: pulled, never assigned.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use super::super::db::{Row, Sql, Tx, params};
 use super::super::{Lane, ReviewConflict, Store, StoreError};
-use super::{hands, read_ref};
+use super::queue::OwnQueue;
+use super::{cluster, hands, queue, read_ref};
 use crate::domain::lease::Token;
 use crate::domain::review::{ReviewLane, ReviewRef};
 use crate::domain::time::Timestamp;
@@ -52,6 +54,22 @@ pub struct Held {
     pub expires_at: Timestamp,
 }
 
+/// What a call for reviews is answered, all from one transaction: a whole shift may ask at the same instant.
+#[derive(Debug, Clone, Default)]
+pub struct LeasedReviews {
+    /// What the reviewer holds now.
+    pub held: Vec<Held>,
+    /// What it had written on them before.
+    pub drafts: HashMap<ReviewRef, Vec<u8>>,
+    /// How many open reviews are in the cluster of each; at most 1,000 are counted.
+    pub alike: HashMap<ReviewRef, i64>,
+    /// What else it has to do with the queue.
+    pub own: OwnQueue,
+}
+
+const HOLDS: Sql = Sql::same(
+    "SELECT opened FROM reviews WHERE holder = $1 AND state = 'open' GROUP BY opened ORDER BY opened",
+);
 /// What was seen is kept and extended; a cluster's unseen members go back.
 const UNSEEN: Sql = Sql::same(
     "UPDATE reviews SET holder = NULL, expires_at = NULL WHERE holder = $1 AND state = 'open' AND NOT opened",
@@ -145,7 +163,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`] when the database fails.
-    pub async fn lease_reviews(&self, ask: ReviewAsk, now: Timestamp) -> Result<Vec<Held>, StoreError> {
+    pub async fn lease_reviews(&self, ask: ReviewAsk, now: Timestamp) -> Result<LeasedReviews, StoreError> {
         self.write(Lane::Urgent, move |tx| Box::pin(async move { lease(tx, ask, now).await })).await
     }
 
@@ -200,12 +218,32 @@ impl Store {
     }
 }
 
-async fn lease(tx: &mut Tx, ask: ReviewAsk, now: Timestamp) -> Result<Vec<Held>, StoreError> {
+async fn lease(tx: &mut Tx, ask: ReviewAsk, now: Timestamp) -> Result<LeasedReviews, StoreError> {
+    let held = claim(tx, &ask, now).await?;
+    let all: Vec<_> = held.iter().map(|held| held.at).collect();
+    let drafts = hands::grant(tx, &ask.reviewer.name, ask.token.hash(), &all).await?;
+    let alike = cluster::sizes(tx, &held).await?;
+    let own = queue::own(tx, &ask.reviewer.name, ask.job_id, now).await?;
+    Ok(LeasedReviews { held, drafts, alike, own })
+}
+
+async fn claim(tx: &mut Tx, ask: &ReviewAsk, now: Timestamp) -> Result<Vec<Held>, StoreError> {
     let name = ask.reviewer.name.as_str();
     let (expires_at, job) = (now + ask.ttl, ask.job_id.unwrap_or(0));
-    tx.execute(UNSEEN, params![name]).await?;
-    let mine = tx.rows(MINE, params![name, now, job, ask.most, expires_at]).await?;
-    let mut held = mine.iter().map(read_held).collect::<Result<Vec<_>, _>>()?;
+    let mut held = Vec::new();
+    // Mostly it holds nothing.
+    for row in tx.rows(HOLDS, params![name]).await? {
+        if row.bool("opened")? {
+            let mine = params![name, now, job, ask.most, expires_at];
+            for row in tx.rows(MINE, mine).await? {
+                held.push(read_held(&row)?);
+            }
+        } else {
+            tx.execute(UNSEEN, params![name]).await?;
+        }
+    }
+    // The oldest first, as they came.
+    held.sort_by_key(|held| held.at);
     let lanes: &[Sql] = if ask.reviewer.lead { &[CLAIM_FOR_LEAD, CLAIM] } else { &[CLAIM] };
     let mut jobs = Vec::new();
     if held.len() < ask.most as usize {
@@ -227,8 +265,6 @@ async fn lease(tx: &mut Tx, ask: ReviewAsk, now: Timestamp) -> Result<Vec<Held>,
             }
         }
     }
-    let all: Vec<_> = held.iter().map(|held| held.at).collect();
-    hands::grant(tx, name, ask.token.hash(), &all).await?;
     Ok(held)
 }
 

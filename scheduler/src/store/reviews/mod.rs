@@ -14,9 +14,9 @@ mod quality;
 mod queue;
 mod undo;
 
-pub use cases::Reviewed;
+pub use cases::{Reviewed, ReviewedUnit};
 pub use decide::{Decided, Decision, Member};
-pub use lease::{Held, ReviewAsk, Reviewer};
+pub use lease::{Held, LeasedReviews, ReviewAsk, Reviewer};
 pub use log::{Logged, Standing};
 pub(super) use open::open;
 pub use queue::{OwnQueue, ReviewQueue};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::super::db::{Sql, params};
+use super::super::db::{Sql, Tx, params};
 use super::super::{Store, StoreError};
 use crate::domain::time::Timestamp;
 
@@ -87,18 +87,17 @@ impl Store {
         job_id: Option<i64>,
         now: Timestamp,
     ) -> Result<OwnQueue, StoreError> {
-        self.read(move |tx| {
-            Box::pin(async move {
-                let asked = params![reviewer, job_id.unwrap_or(0), now, now - DAY];
-                let row = tx.row(OWN, asked).await?;
-                let row = row.ok_or_else(|| StoreError::Internal("a count gave no row".into()))?;
-                Ok(OwnQueue {
-                    held: row.int("held")?,
-                    passed: row.int("passed")?,
-                    decided_today: row.int("decided")?,
-                })
-            })
-        })
-        .await
+        self.read(move |tx| Box::pin(async move { own(tx, &reviewer, job_id, now).await })).await
     }
+}
+
+pub(super) async fn own(
+    tx: &mut Tx,
+    reviewer: &str,
+    job_id: Option<i64>,
+    now: Timestamp,
+) -> Result<OwnQueue, StoreError> {
+    let row = tx.row(OWN, params![reviewer, job_id.unwrap_or(0), now, now - DAY]).await?;
+    let row = row.ok_or_else(|| StoreError::Internal("a count gave no row".into()))?;
+    Ok(OwnQueue { held: row.int("held")?, passed: row.int("passed")?, decided_today: row.int("decided")? })
 }
