@@ -10,6 +10,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "emend/v1/work.proto",
         "emend/v1/job.proto",
         "emend/v1/review.proto",
+        "emend/v1/account.proto",
         "externalscaler/externalscaler.proto",
     ];
     println!("cargo:rerun-if-changed=emend");

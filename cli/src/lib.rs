@@ -1,5 +1,6 @@
 //! The `emend` program: scheduler, worker and client in one binary.
 
+pub mod accounts;
 pub mod args;
 pub mod client;
 pub mod command;

@@ -1,5 +1,7 @@
 //! How a scheduler is set up. Times are in seconds.
 
+mod people;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,6 +9,8 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::secret::Secret;
+
+pub use people::{AuditConfig, DeskConfig, DeskTls};
 
 /// Settings of a scheduler. Unknown ones are errors.
 #[derive(Debug, Clone, Deserialize)]
@@ -50,6 +54,10 @@ pub struct Config {
     pub broker_settle: f64,
     /// What autoscalers are told.
     pub scaler: Scaler,
+    /// Where people sign in and decide.
+    pub desk: DeskConfig,
+    /// How the audit log is kept.
+    pub audit: AuditConfig,
     /// The store without one of its guards, for tests that must notice.
     #[cfg(feature = "test-hooks")]
     #[serde(skip)]
@@ -109,6 +117,8 @@ impl Default for Config {
             probes: None,
             drain_delay: 0.0,
             scaler: Scaler::default(),
+            desk: DeskConfig::default(),
+            audit: AuditConfig::default(),
             broker: None,
             broker_settle: 30.0,
             #[cfg(feature = "test-hooks")]
@@ -150,6 +160,7 @@ impl Config {
         if self.connections < 2 {
             return Err(format!("scheduler.connections is {}: give at least 2", self.connections));
         }
+        self.check_people()?;
         self.check_wire()
     }
 

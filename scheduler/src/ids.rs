@@ -31,3 +31,17 @@ pub(crate) fn commit_id() -> String {
 pub(crate) fn share() -> f64 {
     f64::from(rand::rng().next_u32()) / f64::from(u32::MAX)
 }
+
+/// A fresh password: 100 bits in letters and digits that look like no other ones, in groups that can be read out.
+pub(crate) fn password() -> String {
+    const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
+    let bytes = secret();
+    let mut text = String::with_capacity(23);
+    for (at, byte) in bytes[..20].iter().enumerate() {
+        if at > 0 && at % 5 == 0 {
+            text.push('-');
+        }
+        text.push(char::from(LETTERS[usize::from(byte % 32)]));
+    }
+    text
+}

@@ -1,5 +1,6 @@
 //! The command line.
 
+mod access;
 mod client;
 mod people;
 mod server;
@@ -8,6 +9,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+pub use access::*;
 pub use client::*;
 pub use people::*;
 pub use server::*;
@@ -62,6 +64,10 @@ pub enum Command {
     Worker(WorkerArgs),
     /// Make bearer tokens for callers.
     Token(TokenArgs),
+    /// Say who may sign in at the desk.
+    User(UserArgs),
+    /// Check the audit log.
+    Audit(AuditArgs),
     /// Bring a store's schema up to this program.
     Migrate(MigrateArgs),
     /// Bring a file of records into a job.

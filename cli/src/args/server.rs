@@ -64,7 +64,8 @@ pub struct GenerateArgs {
 /// `emend scheduler`.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "Examples:\n  emend scheduler --store sqlite://emend.db\n  \
-                        emend scheduler --store postgres://emend@db/emend --listen 127.0.0.1:7071\n\n\
+                        emend scheduler --store postgres://emend@db/emend --listen 127.0.0.1:7071\n  \
+                        emend scheduler --store sqlite://emend.db --desk 127.0.0.1:7080\n\n\
                         Settings: [scheduler] in --config, or EMEND__SCHEDULER__LEASE_TTL=30 and so on. Give a password \
                         by EMEND__SCHEDULER__STORE rather than by flag.")]
 pub struct SchedulerArgs {
@@ -74,6 +75,10 @@ pub struct SchedulerArgs {
     /// Where to listen. Default: 127.0.0.1:7070.
     #[arg(long, value_name = "ADDRESS")]
     pub listen: Option<String>,
+    /// Where people sign in and decide, over HTTP: 127.0.0.1:7080. Nowhere unless given; make accounts by
+    /// `emend user add`.
+    #[arg(long, value_name = "ADDRESS")]
+    pub desk: Option<String>,
     /// The RabbitMQ that events go to: amqp://USER@HOST. Give a password by EMEND__SCHEDULER__BROKER.
     #[arg(long, value_name = "URL")]
     pub broker: Option<String>,

@@ -82,6 +82,19 @@ impl Client {
         answer.await.map(Response::into_inner)
     }
 
+    /// As [`Client::call`], of any service.
+    ///
+    /// # Errors
+    /// The last status.
+    pub async fn call_over<Q, A, T>(&self, request: Q, rpc: impl Fn(Line, Q) -> A) -> Result<T, Status>
+    where
+        Q: Clone,
+        A: Future<Output = Result<Response<T>, Status>>,
+    {
+        let answer = self.endpoints.call(&self.policy, |line| rpc(line, request.clone()));
+        answer.await.map(Response::into_inner)
+    }
+
     /// As [`Client::call`], about reviews.
     ///
     /// # Errors

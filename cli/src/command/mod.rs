@@ -1,5 +1,6 @@
 //! What each command does.
 
+mod audit;
 mod change;
 mod demo;
 mod export;
@@ -15,6 +16,7 @@ mod shift;
 mod status;
 mod token;
 mod top;
+mod user;
 mod wait;
 mod watch;
 mod worker;
@@ -46,6 +48,8 @@ pub async fn run(cli: Cli) -> Result<Exit> {
         Command::Scheduler(args) => scheduler::run(args, common).await,
         Command::Worker(args) => worker::run(args, common).await,
         Command::Token(args) => token::run(args, common),
+        Command::User(args) => user::run(args, common).await,
+        Command::Audit(args) => audit::run(args, common).await,
         Command::Migrate(args) => migrate::run(args, common).await,
         Command::Import(args) => import::run(args, common).await,
         Command::Status(args) => status::run(args, common).await,

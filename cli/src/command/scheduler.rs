@@ -1,7 +1,9 @@
 //! `emend scheduler`.
 
+use std::net::SocketAddr;
+
 use anyhow::{Result, anyhow};
-use emend_scheduler::Vitals;
+use emend_scheduler::{Listeners, Vitals};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -17,29 +19,41 @@ pub(super) async fn run(args: SchedulerArgs, common: &Common) -> Result<Exit> {
     flags.extend(args.store.map(|store| ("scheduler.store", store.into())));
     flags.extend(args.listen.map(|listen| ("scheduler.listen", listen.into())));
     flags.extend(args.broker.map(|broker| ("scheduler.broker", broker.into())));
+    flags.extend(args.desk.map(|desk| ("scheduler.desk.listen", desk.into())));
     if args.insecure {
         flags.push(("scheduler.insecure", true.into()));
     }
     let config = settings(common, "info", flags)?.scheduler;
     config.check().map_err(Usage::new)?;
-    let listener = TcpListener::bind(config.listen).await.map_err(|error| {
-        anyhow!(
-            "cannot listen on {}: {error}; stop what listens there, or choose another --listen",
-            config.listen
-        )
-    })?;
+    let listener = bind(config.listen, "--listen").await?;
+    let desk = match config.desk.listen {
+        Some(address) => Some(bind(address, "--desk").await?),
+        None => None,
+    };
     let address = listener.local_addr()?;
     if !address.ip().is_loopback() && config.tls.certificate.is_none() {
         tracing::warn!(%address, "listening without TLS, as --insecure asks: whoever is on the way can read and change records");
     }
     let tls = config.tls.certificate.is_some();
     tracing::info!(%address, tls, store = %without_password(&config.store), "scheduler starts");
+    if let Some(desk) = &desk {
+        let tls = tls || config.desk.tls.certificate.is_some();
+        let scheme = if tls { "https" } else { "http" };
+        tracing::info!(url = format!("{scheme}://{}/", desk.local_addr()?), "people sign in here");
+    }
     let (shutdown, vitals) = (CancellationToken::new(), Vitals::default());
     let _probes = probes::serve(config.probes, "scheduler.probes", vitals.clone()).await?;
-    let served = emend_scheduler::serve_with(config, listener, shutdown.clone(), &vitals);
+    let served =
+        emend_scheduler::serve_on(config, Listeners { grpc: listener, desk }, shutdown.clone(), &vitals);
     until_stopped(&shutdown, Box::pin(async { served.await.map_err(anyhow::Error::from) })).await?;
     tracing::info!("scheduler stopped");
     Ok(Exit::Done)
+}
+
+async fn bind(address: SocketAddr, flag: &str) -> Result<TcpListener> {
+    TcpListener::bind(address).await.map_err(|error| {
+        anyhow!("cannot listen on {address}: {error}; stop what listens there, or choose another {flag}")
+    })
 }
 
 /// The store's URL as it may be logged.

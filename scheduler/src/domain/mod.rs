@@ -1,5 +1,7 @@
 //! The rules of the protocol as pure functions: no async, no I/O, no clock, no randomness.
 
+pub mod account;
+pub mod audit;
 pub mod beat;
 pub mod caller;
 pub mod commit;

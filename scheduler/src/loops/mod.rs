@@ -1,5 +1,7 @@
 //! What happens by itself: small idempotent steps that any number of schedulers may run at once.
 
+pub(crate) mod audit;
+
 use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
@@ -25,6 +27,7 @@ pub(crate) fn start(app: &App, tasks: &TaskTracker, stop: &CancellationToken) {
     every("expire", expiry, Box::new(move |app| Box::pin(expire(app, started_at))));
     every("split", OFTEN, Box::new(|app| Box::pin(split(app))));
     every("advance", OFTEN, Box::new(|app| Box::pin(advance(app))));
+    every("sessions", SELDOM, Box::new(|app| Box::pin(end_sessions(app))));
     every("review", OFTEN, Box::new(|app| Box::pin(review(app))));
     every("quality", QUALITY, Box::new(|app| Box::pin(quality(app))));
     every("retain", SELDOM, Box::new(|app| Box::pin(retain(app))));
@@ -32,7 +35,8 @@ pub(crate) fn start(app: &App, tasks: &TaskTracker, stop: &CancellationToken) {
 }
 
 /// One step of a loop; whether there is more to do at once.
-type Step = Box<dyn Fn(App) -> futures::future::BoxFuture<'static, Result<bool, StoreError>> + Send + Sync>;
+type Step = Box<dyn Fn(App) -> Done + Send + Sync>;
+type Done = futures::future::BoxFuture<'static, Result<bool, StoreError>>;
 
 /// Runs `step` every `period`, with jitter so that schedulers spread, and at once again while there is more.
 async fn every(name: &'static str, period: Duration, app: App, stop: CancellationToken, step: Step) {
@@ -102,6 +106,11 @@ async fn quality(app: App) -> Result<bool, StoreError> {
 async fn retain(app: App) -> Result<bool, StoreError> {
     let before = app.config.retention().map(|retention| app.clock.now() - retention);
     app.store.retain(before).await
+}
+
+async fn end_sessions(app: App) -> Result<bool, StoreError> {
+    app.store.prune_sessions(app.clock.now()).await?;
+    Ok(false)
 }
 
 async fn set_clock(app: App) -> Result<bool, StoreError> {

@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 
 use emend_proto::externalscaler::external_scaler_server::ExternalScalerServer;
+use emend_proto::v1::account_service_server::AccountServiceServer;
 use emend_proto::v1::job_service_server::JobServiceServer;
 use emend_proto::v1::review_service_server::ReviewServiceServer;
 use emend_proto::v1::work_service_server::WorkServiceServer;
@@ -81,6 +82,7 @@ fn routes(app: &App, health: HealthServer<impl Health>) -> Result<Routes, ServeE
                 .max_decoding_message_size(MAX_MESSAGE_BYTES)
                 .max_encoding_message_size(MAX_MESSAGE_BYTES),
         )
+        .add_service(AccountServiceServer::new(app.clone()))
         .add_service(
             ReviewServiceServer::new(app.clone())
                 .max_decoding_message_size(MAX_MESSAGE_BYTES)

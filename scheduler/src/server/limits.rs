@@ -12,6 +12,15 @@ pub(super) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Connections in all, those in a handshake among them; one more is closed at once.
 pub(super) const CONNECTIONS: usize = 4096;
 
+/// Connections of browsers to the desk; one more is closed at once.
+pub(super) const DESK_CONNECTIONS: usize = 2048;
+/// The time from a request's first byte, or from a connection's, to the end of its headers.
+pub(super) const DESK_HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// A request's headers together, in bytes.
+pub(super) const DESK_HEAD_BYTES: usize = 32 * 1024;
+/// Requests under way on one connection of a browser.
+pub(super) const DESK_STREAMS: u32 = 64;
+
 /// Calls under way on one connection.
 const STREAMS: u32 = 1024;
 /// A call's headers together, in bytes.
@@ -25,8 +34,8 @@ const STREAM_WINDOW: u32 = 2 * 1024 * 1024;
 /// Flow-control window of a connection, in bytes; its calls share it.
 const CONNECTION_WINDOW: u32 = 8 * 1024 * 1024;
 /// How often a silent connection is probed, and how long the answer may take.
-const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(20);
-const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
+pub(super) const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(20);
+pub(super) const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// HTTP/2 within these limits.
 pub(super) fn http2() -> http2::Builder<TokioExecutor> {

@@ -5,6 +5,7 @@ mod bearer;
 mod connection;
 mod connections;
 mod deadlines;
+mod desk;
 mod gate;
 mod grpc;
 mod health;
@@ -27,11 +28,12 @@ pub use bearer::NewToken;
 
 use accept::Incoming;
 use gate::Gate;
-use tls::Tls;
+use tls::{For, Tls};
 use watch::keep_current;
 
+use crate::audit::Auditor;
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, TlsConfig};
 use crate::events;
 use crate::loops;
 use crate::service::App;
@@ -57,6 +59,15 @@ pub enum ServeError {
     Transport(String),
 }
 
+/// What a scheduler listens on.
+#[derive(Debug)]
+pub struct Listeners {
+    /// gRPC.
+    pub grpc: TcpListener,
+    /// The desk; none: it is not served.
+    pub desk: Option<TcpListener>,
+}
+
 /// Serves on `listener` until `shutdown`, then drains: health says NOT_SERVING, waiting calls return, calls
 /// under way finish within the grace period.
 ///
@@ -70,13 +81,32 @@ pub async fn serve(
     serve_with(config, listener, shutdown, &Vitals::default()).await
 }
 
-/// As [`serve`], and lets `vitals` tell how the scheduler is.
+/// As [`serve`], and lets `vitals` tell how the scheduler is. The desk listens where the settings say.
 ///
 /// # Errors
 /// As [`serve`].
 pub async fn serve_with(
     config: Config,
     listener: TcpListener,
+    shutdown: CancellationToken,
+    vitals: &Vitals,
+) -> Result<(), ServeError> {
+    let desk = match config.desk.listen {
+        Some(address) => Some(TcpListener::bind(address).await.map_err(|error| {
+            ServeError::Config(format!("scheduler.desk.listen: cannot listen on {address}: {error}"))
+        })?),
+        None => None,
+    };
+    Box::pin(serve_on(config, Listeners { grpc: listener, desk }, shutdown, vitals)).await
+}
+
+/// As [`serve_with`], with the desk on a listener of the caller's.
+///
+/// # Errors
+/// As [`serve`].
+pub async fn serve_on(
+    config: Config,
+    listeners: Listeners,
     shutdown: CancellationToken,
     vitals: &Vitals,
 ) -> Result<(), ServeError> {
@@ -88,13 +118,16 @@ pub async fn serve_with(
     let clock = Clock::anchored(store.now().await?);
     let grace = config.grace();
     let app = App::new(store, clock, config);
+    let auditor = Auditor::open(&app.config, &app.store).await.map_err(ServeError::Config)?;
+    let auditor = Arc::new(auditor);
     let _attached = vitals.attach(&app);
     let tasks = TaskTracker::new();
     let stop_loops = CancellationToken::new();
     loops::start(&app, &tasks, &stop_loops);
+    loops::audit::start(&app, &auditor, &tasks, &stop_loops);
     events::start(&app, &tasks, &stop_loops);
     let served = match Wire::open(&app, &tasks, &stop_loops) {
-        Ok(wire) => serve_app(&app, listener, wire, shutdown, vitals).await,
+        Ok(wire) => serve_app(&app, listeners, wire, shutdown, vitals).await,
         Err(said) => Err(ServeError::Config(said)),
     };
     stop_loops.cancel();
@@ -102,6 +135,7 @@ pub async fn serve_with(
     tasks.wait().await;
     app.streams.close();
     let _late = tokio::time::timeout(grace, app.streams.wait()).await;
+    loops::audit::finish(&app, &auditor).await;
     app.store.close().await;
     served
 }
@@ -110,6 +144,7 @@ pub async fn serve_with(
 struct Wire {
     tls: Option<Arc<Tls>>,
     gate: Gate,
+    desk_tls: Option<Arc<Tls>>,
 }
 
 impl Wire {
@@ -121,27 +156,30 @@ impl Wire {
             let (gate, clock, stop) = (gate.clone(), app.clock.clone(), stop.clone());
             tasks.spawn(async move { keep_current(&gate, token_file, &clock, &stop).await });
         }
-        let tls = if config.tls.certificate.is_some() {
-            let (tls, files) = Tls::read(&config.tls, config.tokens.is_some(), app.clock.now())?;
+        let read = |config: TlsConfig, whom| {
+            let (tls, files) = Tls::read(&config, whom, app.clock.now())?;
             let tls = Arc::new(tls);
             let (kept, clock, stop) = (tls.clone(), app.clock.clone(), stop.clone());
             tasks.spawn(async move { keep_current(&*kept, files, &clock, &stop).await });
-            Some(tls)
-        } else {
-            None
+            Ok::<_, String>(tls)
         };
+        let has_tls = config.tls.certificate.is_some();
+        let callers = For::Callers { certificate_optional: config.tokens.is_some() };
+        let tls = has_tls.then(|| read(config.tls.clone(), callers)).transpose()?;
+        let desk_tls = config.desk_tls().filter(|_| config.desk.listen.is_some());
+        let desk_tls = desk_tls.map(|tls| read(tls, For::Browsers)).transpose()?;
         if gate.is_open() {
             tracing::warn!(
                 "every caller is operator and worker: neither scheduler.tls.client_ca nor scheduler.tokens is set"
             );
         }
-        Ok(Self { tls, gate })
+        Ok(Self { tls, gate, desk_tls })
     }
 }
 
 async fn serve_app(
     app: &App,
-    listener: TcpListener,
+    listeners: Listeners,
     wire: Wire,
     shutdown: CancellationToken,
     vitals: &Vitals,
@@ -151,17 +189,23 @@ async fn serve_app(
     let service = grpc::service(app, wire.gate, health_service)?;
     let (grace, delay) = (app.config.grace(), app.config.drain_delay());
     let stop = health::until_stopped(health, vitals.clone(), shutdown.clone(), delay, app.stopping.clone());
-    let (incoming, age) = (Incoming::new(listener, wire.tls), app.config.connection_age());
+    let (incoming, age) = (Incoming::new(listeners.grpc, wire.tls), app.config.connection_age());
     #[cfg(feature = "test-hooks")]
     let age = age.filter(|_| app.store.mutant() != Some(Mutant::NeverAges));
     let served = Box::pin(connections::serve(incoming, service, age, stop));
+    // Browsers are told to go as soon as waiting calls are.
+    let desk = async {
+        if let Some(listener) = listeners.desk {
+            desk::serve(app, listener, wire.desk_tls, app.stopping.clone()).await;
+        }
+    };
     // A silent client would keep a graceful stop waiting for ever.
     let too_late = async {
         shutdown.cancelled().await;
         tokio::time::sleep(delay + grace).await;
     };
     tokio::select! {
-        () = served => {}
+        ((), ()) = async { tokio::join!(served, desk) } => {}
         () = too_late => tracing::warn!("clients still connected after the grace period are cut off"),
     }
     Ok(())

@@ -30,7 +30,7 @@ const fn only(roles: &[Role]) -> Rule {
     Rule::Only(Roles::of(roles))
 }
 
-/// Changes jobs or brings records in.
+/// Changes jobs, brings records in, or says who may sign in.
 const STEER: Rule = only(&[Operator]);
 /// Shows records: a person's data.
 const READ: Rule = only(&[Operator, Reader]);
@@ -80,6 +80,12 @@ pub(super) const TABLE: &[(&str, &str, Rule, Class)] = &[
     ("emend.v1.ReviewService", "DecideCluster", REVIEW, Settle),
     ("emend.v1.ReviewService", "RevealField", REVIEW, Look),
     ("emend.v1.ReviewService", "ListDecisions", REVIEW, Look),
+    ("emend.v1.AccountService", "AddAccount", STEER, Steer),
+    ("emend.v1.AccountService", "ListAccounts", STEER, Look),
+    ("emend.v1.AccountService", "GrantAccount", STEER, Steer),
+    ("emend.v1.AccountService", "ResetPassword", STEER, Steer),
+    ("emend.v1.AccountService", "DisableAccount", STEER, Steer),
+    ("emend.v1.AccountService", "EnableAccount", STEER, Steer),
     ("externalscaler.ExternalScaler", "IsActive", SCALE, Watch),
     ("externalscaler.ExternalScaler", "StreamIsActive", SCALE, Watch),
     ("externalscaler.ExternalScaler", "GetMetricSpec", SCALE, Watch),
@@ -148,7 +154,9 @@ mod tests {
                 "emend.v1.JobService" if reads => {
                     [Worker, Scaler, Reviewer, Lead].into_iter().any(lets) || !lets(Operator)
                 }
-                "emend.v1.JobService" => Role::ALL.into_iter().any(|role| lets(role) && role != Operator),
+                "emend.v1.JobService" | "emend.v1.AccountService" => {
+                    Role::ALL.into_iter().any(|role| lets(role) && role != Operator)
+                }
                 "emend.v1.WorkService" => Role::ALL.into_iter().any(|role| lets(role) && role != Worker),
                 "emend.v1.ReviewService" => {
                     [Worker, Reader, Monitor, Scaler].into_iter().any(lets)

@@ -14,15 +14,24 @@ use super::watch::{Content, Files, Watched};
 use crate::config::TlsConfig;
 use crate::domain::time::Timestamp;
 
-/// What HTTP/2 is called where protocols are agreed on.
+/// What HTTP/2 and HTTP/1.1 are called where protocols are agreed on.
 const H2: &[u8] = b"h2";
+const HTTP1: &[u8] = b"http/1.1";
+
+/// For whom the certificates are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum For {
+    /// Callers of gRPC, who may come without a certificate when they may have a bearer token.
+    Callers { certificate_optional: bool },
+    /// Browsers, which are never asked for one.
+    Browsers,
+}
 
 /// TLS as it is now. A handshake takes what is current when it begins.
 #[derive(Debug)]
 pub(super) struct Tls {
     config: TlsConfig,
-    /// Whether a caller may come without a certificate, since it may have a bearer token.
-    certificate_optional: bool,
+    whom: For,
     current: RwLock<Current>,
 }
 
@@ -38,14 +47,10 @@ impl Tls {
     ///
     /// # Errors
     /// Which file cannot be used, and why.
-    pub(super) fn read(
-        config: &TlsConfig,
-        certificate_optional: bool,
-        now: Timestamp,
-    ) -> Result<(Self, Files), String> {
+    pub(super) fn read(config: &TlsConfig, whom: For, now: Timestamp) -> Result<(Self, Files), String> {
         let files = read(config)?;
-        let current = RwLock::new(make(&files, certificate_optional, now)?);
-        Ok((Self { config: config.clone(), certificate_optional, current }, files))
+        let current = RwLock::new(make(&files, whom, now)?);
+        Ok((Self { config: config.clone(), whom, current }, files))
     }
 
     /// What a handshake that begins now uses.
@@ -67,11 +72,15 @@ impl Watched for Tls {
         let not_after = self.current.read().unwrap_or_else(PoisonError::into_inner).not_after;
         // Below zero once it has ended.
         let seconds = not_after - now.0 / 1000;
-        metrics::gauge!("emend_tls_certificate_expiry_seconds").set(seconds as f64);
+        let metric = match self.whom {
+            For::Callers { .. } => "emend_tls_certificate_expiry_seconds",
+            For::Browsers => "emend_desk_certificate_expiry_seconds",
+        };
+        metrics::gauge!(metric).set(seconds as f64);
     }
 
     fn take(&self, files: &Files, now: Timestamp) -> Result<(), String> {
-        let current = make(files, self.certificate_optional, now)?;
+        let current = make(files, self.whom, now)?;
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = current;
         Ok(())
     }
@@ -85,7 +94,7 @@ fn read(config: &TlsConfig) -> Result<Files, String> {
     ])
 }
 
-fn make(files: &Files, certificate_optional: bool, now: Timestamp) -> Result<Current, String> {
+fn make(files: &Files, whom: For, now: Timestamp) -> Result<Current, String> {
     let [certificate, key, client_ca] = files.contents();
     let chain = certificates(certificate.ok_or("scheduler.tls.certificate is missing")?)?;
     let not_after =
@@ -99,14 +108,19 @@ fn make(files: &Files, certificate_optional: bool, now: Timestamp) -> Result<Cur
     let builder = ServerConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()
         .map_err(|error| error.to_string())?;
-    let builder = match client_ca {
-        Some(file) => builder.with_client_cert_verifier(verifier(certificates(file)?, certificate_optional)?),
-        None => builder.with_no_client_auth(),
+    let builder = match (client_ca, whom) {
+        (Some(file), For::Callers { certificate_optional }) => {
+            builder.with_client_cert_verifier(verifier(certificates(file)?, certificate_optional)?)
+        }
+        (None, _) | (_, For::Browsers) => builder.with_no_client_auth(),
     };
     let mut server = builder.with_single_cert(chain, key).map_err(|error| {
         format!("scheduler.tls.certificate and scheduler.tls.key do not go together: {error}")
     })?;
-    server.alpn_protocols = vec![H2.to_vec()];
+    server.alpn_protocols = match whom {
+        For::Callers { .. } => vec![H2.to_vec()],
+        For::Browsers => vec![H2.to_vec(), HTTP1.to_vec()],
+    };
     Ok(Current { server: Arc::new(server), not_after })
 }
 

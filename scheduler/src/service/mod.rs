@@ -1,5 +1,7 @@
 //! The gRPC services: convert in, call the store, convert out.
 
+mod accounts;
+pub(crate) mod desk;
 mod export;
 mod import;
 mod jobs;

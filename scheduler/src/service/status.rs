@@ -82,6 +82,8 @@ pub(crate) fn from_store(error: StoreError) -> Status {
         }
         StoreError::JobNotFound => with_reason(Code::NotFound, "JOB_NOT_FOUND", message),
         StoreError::RecordNotFound => with_reason(Code::NotFound, "RECORD_NOT_FOUND", message),
+        StoreError::AccountNotFound => with_reason(Code::NotFound, "ACCOUNT_NOT_FOUND", message),
+        StoreError::AccountExists => with_reason(Code::AlreadyExists, "ACCOUNT_EXISTS", message),
         StoreError::JobDiffers(_) => with_reason(Code::AlreadyExists, "JOB_DIFFERS", message),
         StoreError::JobState(conflict) => {
             with_reason(Code::FailedPrecondition, conflict_reason(conflict), message)

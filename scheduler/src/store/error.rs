@@ -41,6 +41,12 @@ pub enum StoreError {
     /// There is no record of that key.
     #[error("there is no record with that key in the job")]
     RecordNotFound,
+    /// There is no account of that name.
+    #[error("there is no such account")]
+    AccountNotFound,
+    /// There is an account of that name.
+    #[error("there is an account of that name already")]
+    AccountExists,
     /// What was asked does not go with the review, or the decision.
     #[error("{0}")]
     Review(ReviewConflict),

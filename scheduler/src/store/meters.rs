@@ -40,6 +40,8 @@ pub(super) fn failed(error: &StoreError) {
         | StoreError::Review(_)
         | StoreError::OffsetGap { .. }
         | StoreError::RecordNotFound
+        | StoreError::AccountNotFound
+        | StoreError::AccountExists
         | StoreError::Invalid(_) => return,
     };
     counter!(ERRORS, "kind" => kind).increment(1);

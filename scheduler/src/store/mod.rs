@@ -1,5 +1,7 @@
 //! The store: the one place that knows SQL. Every operation is one short transaction.
 
+mod accounts;
+mod audit;
 mod beats;
 mod commits;
 mod db;
@@ -35,6 +37,8 @@ use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+pub use accounts::{Account, Attempt, Known, Session};
+pub use audit::{AuditState, Note, Sealed};
 pub use commits::{Commit, Outcome};
 use db::{Db, Sql, Tx, Work, params};
 pub use error::{JobConflict, ReviewConflict, StoreError};
