@@ -57,7 +57,8 @@ pub(crate) async fn run(
         () = work => {}
     }
     let request = ReleaseReviewsRequest { reviewer: reviewer.name.clone() };
-    let released = schedulers.call(&patience(), |line| {
+    let patience = patience();
+    let released = schedulers.call(&patience, |line| {
         let (mut reviews, request) = (reviews(line), request.clone());
         async move { reviews.release_reviews(request).await }
     });
