@@ -2,7 +2,7 @@
 
 use anyhow::{Result, ensure};
 use emend_tests::database::Database;
-use emend_tests::process::Deployment;
+use emend_tests::process::{Deployment, Signal};
 use serde_json::json;
 
 const LIMIT: std::time::Duration = std::time::Duration::from_secs(30);
@@ -38,7 +38,8 @@ async fn accounts_are_made_and_the_log_tells_of_it() -> Result<()> {
     ensure!(listed[0] == lan && listed[1]["name"] == "mai", "{listed}");
     let unknown = deployment.run(["user", "disable", "nobody"]).await?;
     ensure!(unknown.code == Some(1) && unknown.stderr.contains("emend user list"), "{unknown:?}");
-    scheduler.end(LIMIT).await?;
+    scheduler.signal(Signal::Terminate)?;
+    scheduler.done(LIMIT).await?;
 
     let verify = ["audit", "verify", "--store", &store, "--json"];
     let sound = deployment.run(verify).await?.json()?;
@@ -53,7 +54,8 @@ async fn accounts_are_made_and_the_log_tells_of_it() -> Result<()> {
     // A scheduler that starts again says so, and leaves the proof as it is.
     let mut scheduler = deployment.scheduler(0).await?;
     deployment.run(["user", "enable", "lan"]).await?.ok()?;
-    scheduler.end(LIMIT).await?;
+    scheduler.signal(Signal::Terminate)?;
+    scheduler.done(LIMIT).await?;
     let cut = deployment.run(["audit", "verify", "--store", &store]).await?;
     ensure!(
         cut.code == Some(1) && cut.stdout.contains("entry 5 is not the one that the kept head names"),
