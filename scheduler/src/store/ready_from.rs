@@ -2,20 +2,29 @@
 //!
 //! Units are leased in order, and each that was leaves an entry behind in the index of ready ones, which nobody can take
 //! away while an old snapshot is held: after minutes of that every lease would walk past tens of thousands of them. So a
-//! scheduler begins where it found the last one. What comes back before that place is found when this scheduler took it
-//! back, or a second later.
+//! scheduler begins where it found the last one. What another scheduler took back before that place is found a second
+//! later; while units come back to this one, it looks through all.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::domain::time::Timestamp;
 
 /// How long a place is trusted: another scheduler may have taken units back before it.
 const TRUSTED: Duration = Duration::from_secs(1);
+/// How long no place is trusted after units came back. They may be passed over at first: one that was lost goes alone.
+const DISTRUST: Duration = Duration::from_secs(10);
 
 /// A place in one job, or nowhere.
 #[derive(Debug, Clone, Default)]
-pub(super) struct ReadyFrom(Arc<Mutex<Option<Found>>>);
+pub(super) struct ReadyFrom(Arc<Mutex<State>>);
+
+#[derive(Debug, Default)]
+struct State {
+    found: Option<Found>,
+    came_back: bool,
+    distrust_until: Timestamp,
+}
 
 #[derive(Debug, Clone, Copy)]
 struct Found {
@@ -28,23 +37,33 @@ struct Found {
 impl ReadyFrom {
     /// The job and the place; zeros are the beginning.
     pub(super) fn get(&self, now: Timestamp) -> (i64, i64) {
-        let found = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let trusted = found.filter(|found| now.since(found.looked_at) < TRUSTED);
+        let mut state = self.lock();
+        if std::mem::take(&mut state.came_back) {
+            (state.found, state.distrust_until) = (None, now + DISTRUST);
+        }
+        let trusted = state.found.filter(|found| now.since(found.looked_at) < TRUSTED);
         trusted.map_or((0, 0), |found| (found.job_id, found.first_seq))
     }
 
     /// Units of a job were granted, the first of them at this place, by a look that began at `from`.
     pub(super) fn found(&self, job_id: i64, first_seq: i64, from: (i64, i64), now: Timestamp) {
-        let mut found = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.lock();
+        if now < state.distrust_until {
+            return;
+        }
         let looked_at =
-            found.filter(|found| from == (found.job_id, found.first_seq) && found.job_id == job_id);
+            state.found.filter(|found| from == (found.job_id, found.first_seq) && found.job_id == job_id);
         let looked_at = looked_at.map_or(now, |found| found.looked_at);
-        *found = Some(Found { job_id, first_seq, looked_at });
+        state.found = Some(Found { job_id, first_seq, looked_at });
     }
 
-    /// Units came back, or came new: look through all.
+    /// Units came back.
     pub(super) fn forget(&self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.lock().came_back = true;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -52,9 +71,13 @@ impl ReadyFrom {
 mod tests {
     use super::*;
 
+    fn at(millis: i64) -> Timestamp {
+        Timestamp(1_000_000 + millis)
+    }
+
     #[test]
     fn a_place_is_trusted_for_a_second_after_the_whole_job_was_looked_through() {
-        let (place, at) = (ReadyFrom::default(), |millis: i64| Timestamp(1_000_000 + millis));
+        let place = ReadyFrom::default();
         assert_eq!(place.get(at(0)), (0, 0));
         place.found(7, 100, (0, 0), at(0));
         assert_eq!(place.get(at(500)), (7, 100));
@@ -64,7 +87,17 @@ mod tests {
         assert_eq!(place.get(at(1_000)), (0, 0));
         place.found(7, 300, (0, 0), at(1_000));
         assert_eq!(place.get(at(1_500)), (7, 300));
+    }
+
+    #[test]
+    fn no_place_is_trusted_while_units_come_back() {
+        let place = ReadyFrom::default();
+        place.found(7, 100, (0, 0), at(0));
         place.forget();
-        assert_eq!(place.get(at(1_500)), (0, 0));
+        assert_eq!(place.get(at(1)), (0, 0));
+        place.found(7, 200, (0, 0), at(1));
+        assert_eq!(place.get(at(2)), (0, 0), "what came back may still be there");
+        place.found(7, 300, (0, 0), at(10_001));
+        assert_eq!(place.get(at(10_002)), (7, 300));
     }
 }

@@ -32,6 +32,7 @@ async fn sums_add_up_at_every_step(bench: &Bench) {
     worker.commit_with(&leases[0].lease, &[valid(1), corrected(2, "x")], at(1)).await;
     worker.commit_with(&leases[1].lease, &[routed(3), failed(4)], at(1)).await;
     let verdicts = Verdicts { valid: 1, corrected: 1, routed: 1, failed: 1 };
+    let start = Progress { reviews_open: 2, ..start };
     assert_eq!(progress().await, Progress { ready: 2, leased: 1, done: 2, verdicts, ..start.clone() });
     worker.fail(&leases[2].lease, false).await.unwrap();
     assert_eq!(progress().await, Progress { ready: 3, done: 2, verdicts, ..start.clone() });
