@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use emend_proto::MAX_MESSAGE_BYTES;
 use emend_proto::v1::job_service_client::JobServiceClient;
+use emend_proto::v1::review_service_client::ReviewServiceClient;
 use emend_proto::v1::work_service_client::WorkServiceClient;
 use emend_scheduler::store::Store;
 use emend_scheduler::{Config, ServeError, serve};
@@ -113,4 +114,9 @@ pub fn jobs(channel: &Channel) -> JobServiceClient<Channel> {
 /// `WorkService` over a connection.
 pub fn work(channel: &Channel) -> WorkServiceClient<Channel> {
     WorkServiceClient::new(channel.clone()).max_decoding_message_size(MAX_MESSAGE_BYTES)
+}
+
+/// `ReviewService` over a connection.
+pub fn reviews(channel: &Channel) -> ReviewServiceClient<Channel> {
+    ReviewServiceClient::new(channel.clone()).max_decoding_message_size(MAX_MESSAGE_BYTES)
 }

@@ -35,7 +35,8 @@ pub struct Options {
     pub proposals: Vec<String>,
 }
 
-/// The records that a person decides on, or may have to: a pending record's verdict is not known yet. By key.
+/// The records that a person decides on, or may have to: a pending record's verdict is not known yet, and of corrected ones
+/// the scheduler draws a sample. By key.
 ///
 /// # Errors
 /// When the records cannot be had.
@@ -50,7 +51,9 @@ pub async fn for_people(client: &Client, job: &Job) -> Result<HashMap<String, Fo
         places
     });
     let client = &client.clone().patient();
-    let work = Arc::new(of_unit);
+    let reviews = job.policy.as_ref().and_then(|policy| policy.reviews.as_ref());
+    let sampled = reviews.is_some_and(|reviews| reviews.sample > 0.0);
+    let work = Arc::new(move |unit: &UnitBlocks| of_unit(unit, sampled));
     UnitStream::new(client, job, &Only::default(), true, work, units, "looking for reviews")
         .read_all()
         .await?;
@@ -58,10 +61,11 @@ pub async fn for_people(client: &Client, job: &Job) -> Result<HashMap<String, Fo
     places.context("the collector stopped")
 }
 
-fn of_unit(unit: &UnitBlocks) -> Result<Vec<(String, ForPeople)>> {
+fn of_unit(unit: &UnitBlocks, sampled: bool) -> Result<Vec<(String, ForPeople)>> {
     let mut places = Vec::new();
     for_each(unit, &Only::default(), |entry| {
-        if matches!(entry.verdict(), "routed" | "failed" | "pending") {
+        let verdict = entry.verdict();
+        if matches!(verdict, "routed" | "failed" | "pending") || (sampled && verdict == "corrected") {
             let alike = options(&entry)?;
             places.push((entry.record.key.clone(), ForPeople { seq: entry.seq, alike }));
         }
@@ -92,13 +96,14 @@ mod tests {
 
     #[test]
     fn those_that_rules_settled_are_not_among_them() {
-        let keys = |done| {
-            let places = of_unit(&unit(done)).unwrap();
+        let keys = |done, sampled| {
+            let places = of_unit(&unit(done), sampled).unwrap();
             let place = |(key, found): (String, ForPeople)| format!("{key}@{}", found.seq);
             places.into_iter().map(place).collect::<Vec<_>>().join(" ")
         };
-        assert_eq!(keys(true), "3@13 4@14");
-        assert_eq!(keys(false), "1@11 2@12 3@13 4@14");
+        assert_eq!(keys(true, false), "3@13 4@14");
+        assert_eq!(keys(true, true), "2@12 3@13 4@14");
+        assert_eq!(keys(false, false), "1@11 2@12 3@13 4@14");
     }
 
     #[test]
@@ -113,7 +118,8 @@ mod tests {
             })
             .collect();
         unit.results = Some(emend_proto::encode(&results));
-        let alike: Vec<_> = of_unit(&unit).unwrap().into_iter().map(|(_, found)| found.alike).collect();
+        let alike: Vec<_> =
+            of_unit(&unit, false).unwrap().into_iter().map(|(_, found)| found.alike).collect();
         let options = Options { field: "name".into(), value: String::new(), proposals: Vec::new() };
         assert_eq!(alike, [Some(options), None]);
     }

@@ -22,7 +22,7 @@ use crate::term::Bar;
 const LOOK: Duration = Duration::from_millis(500);
 /// Calls under way. Whoever decides without looking is no person: hundreds of them at once would only have each other turned
 /// away by the scheduler, and wait for retries that are paced for a process as a whole.
-const CALLS: usize = 128;
+const CALLS: usize = 48;
 /// When for so long nothing moves and nobody finds anything, nobody will: sums over the queue are a second old at most.
 const NOTHING: Duration = Duration::from_secs(5);
 

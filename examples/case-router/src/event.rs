@@ -16,6 +16,11 @@ pub(crate) struct Routed {
 impl Routed {
     /// The case of this record, whichever finding and however often it was heard of.
     pub(crate) fn case(&self) -> String {
-        format!("{}-{}", self.job, self.seq)
+        name(self.job, self.seq)
     }
+}
+
+/// The name of a record's case.
+pub(crate) fn name(job: u64, seq: u64) -> String {
+    format!("{job}-{seq}")
 }

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Code, Status};
 
 use crate::cases::{Case, CaseSystem};
-use crate::event::Routed;
+use crate::event::{Routed, name};
 use crate::inbox::Inbox;
 
 /// How long one try of a call may take, and all tries together before it is said that no scheduler answers.
@@ -44,20 +44,32 @@ pub(crate) async fn run(
 }
 
 async fn route(inbox: &Inbox, schedulers: &Endpoints, cases: &impl CaseSystem, event: &Routed) -> Result<()> {
-    match fetch(schedulers, event).await {
+    open(schedulers, cases, event.job, event.seq).await?;
+    inbox.done(event).context("the inbox")
+}
+
+/// Opens the case of a record, or finds it open; whether there is to be one.
+pub(crate) async fn open(
+    schedulers: &Endpoints,
+    cases: &impl CaseSystem,
+    job: u64,
+    seq: u64,
+) -> Result<bool> {
+    let name = name(job, seq);
+    match fetch(schedulers, job, seq).await {
         Ok(answer) => {
-            if let Some(case) = case_of(answer)? {
-                cases.put(&event.case(), &case).await.context("the case system")?;
-                tracing::info!(case = event.case(), "a case is open");
-            }
+            let Some(case) = case_of(answer)? else { return Ok(false) };
+            cases.put(&name, &case).await.context("the case system")?;
+            tracing::info!(case = name, "a case is open");
+            Ok(true)
         }
         // Deleted, by hand or by retention, since the event was sent: nobody is to decide on it any more.
         Err(status) if matches!(status.code(), Code::NotFound | Code::FailedPrecondition) => {
-            tracing::warn!(case = event.case(), reason = status.message(), "the record is gone: no case");
+            tracing::warn!(case = name, reason = status.message(), "the record is gone: no case");
+            Ok(false)
         }
-        Err(status) => return Err(status).context("no scheduler answers"),
+        Err(status) => Err(status).context("no scheduler answers"),
     }
-    inbox.done(event).context("the inbox")
 }
 
 /// A client of the schedulers' answers: bounded, since a record is.
@@ -70,8 +82,8 @@ pub(crate) fn patience() -> RetryPolicy {
     RetryPolicy::within(CALL, CALLS)
 }
 
-async fn fetch(schedulers: &Endpoints, event: &Routed) -> Result<GetRecordResponse, Status> {
-    let request = GetRecordRequest { job: event.job.to_string(), key: String::new(), seq: event.seq };
+async fn fetch(schedulers: &Endpoints, job: u64, seq: u64) -> Result<GetRecordResponse, Status> {
+    let request = GetRecordRequest { job: job.to_string(), key: String::new(), seq };
     let call = |line| {
         let (mut jobs, request) = (jobs(line), request.clone());
         async move { jobs.get_record(request).await }

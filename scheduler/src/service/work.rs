@@ -141,7 +141,9 @@ impl App {
         let mut first = true;
         loop {
             // Asking is cheaper than taking, and a call that waits asks often.
-            if first || self.store.has_ready(packs.clone()).await.map_err(status::from_store)? {
+            if first
+                || self.store.has_ready(packs.clone(), self.clock.now()).await.map_err(status::from_store)?
+            {
                 let leases = self.lease_now(request, &packs).await?;
                 if !leases.is_empty() {
                     return Ok(leases);

@@ -73,14 +73,19 @@ impl Store {
         }
         let outbox = self.outbox;
         self.told_at.store(now.0, Ordering::Relaxed);
-        self.write(Lane::Urgent, move |tx| {
+        let outcomes = self.write(Lane::Urgent, move |tx| {
             Box::pin(async move {
                 let units =
                     units::lock(tx, commits.iter().map(|commit| commit.lease.unit_id).collect()).await?;
                 commit_locked(tx, &worker, commits, units, now, outbox).await
             })
-        })
-        .await
+        });
+        let outcomes = outcomes.await?;
+        let back = |outcome: &Outcome| matches!(outcome, Outcome::Refused(Refusal::ResultsDoNotFit(_)));
+        if outcomes.iter().any(back) {
+            self.ready_from.forget();
+        }
+        Ok(outcomes)
     }
 }
 

@@ -63,7 +63,7 @@ impl Store {
         &self,
         leases: Vec<(LeaseRef, HandBack)>,
     ) -> Result<Vec<Result<(), Refusal>>, StoreError> {
-        self.write(Lane::Urgent, move |tx| {
+        let outcomes = self.write(Lane::Urgent, move |tx| {
             Box::pin(async move {
                 let mut units =
                     units::lock(tx, leases.iter().map(|(lease, _)| lease.unit_id).collect()).await?;
@@ -80,8 +80,10 @@ impl Store {
                 give_back(tx, returned).await?;
                 Ok(outcomes)
             })
-        })
-        .await
+        });
+        let outcomes = outcomes.await;
+        self.ready_from.forget();
+        outcomes
     }
 
     /// Returns leases that have run out, and answers which. See [`cutoff`] for those that are held back.
@@ -94,7 +96,7 @@ impl Store {
         started_at: Timestamp,
         ttl: std::time::Duration,
     ) -> Result<Vec<UnitId>, StoreError> {
-        self.write(Lane::Urgent, move |tx| {
+        let returned = self.write(Lane::Urgent, move |tx| {
             Box::pin(async move {
                 let row = tx.row(SIGHT, params![now]).await?;
                 let row = row.ok_or_else(|| StoreError::Internal("a count gave no row".into()))?;
@@ -108,10 +110,14 @@ impl Store {
                 }
                 let sight = Sight { now, started_at, ttl, leased, expired };
                 let rows = tx.rows(EXPIRE, params![cutoff(sight), BATCH]).await?;
-                rows.iter().map(|row| row.int("id")).collect()
+                rows.iter().map(|row| row.int("id")).collect::<Result<Vec<_>, _>>()
             })
-        })
-        .await
+        });
+        let returned = returned.await?;
+        if !returned.is_empty() {
+            self.ready_from.forget();
+        }
+        Ok(returned)
     }
 }
 

@@ -66,6 +66,8 @@ const HELD: Sql = Sql::same(
 /// A unit that was lost before goes alone, to a worker that holds nothing: if it kills that worker again, it takes no
 /// other with it. Else records beside a deadly one would use up their attempts with it.
 ///
+/// It looks from a place on (`$8`, in job `$7`): see `ready_from`.
+///
 /// The pick is materialised: under a nested-loop plan it would be run again for every row, and lock them all.
 pub(super) const GRANT: Sql = Sql::pair(
     "WITH runnable AS MATERIALIZED (
@@ -73,7 +75,8 @@ pub(super) const GRANT: Sql = Sql::pair(
          WHERE j.state IN ('importing', 'running') AND NOT j.paused AND NOT j.deleted
            AND j.pack || '@' || j.pack_version = ANY($1)
            AND EXISTS (SELECT 1 FROM units u
-                       WHERE u.job_id = j.id AND u.state = 'ready' AND u.attempts_left > 0)),
+                       WHERE u.job_id = j.id AND u.state = 'ready' AND u.attempts_left > 0
+                         AND u.first_seq >= CASE WHEN j.id = $7::bigint THEN $8::bigint ELSE 0 END)),
      first AS MATERIALIZED (
          SELECT * FROM runnable WHERE priority = (SELECT MAX(priority) FROM runnable)),
      job AS (
@@ -86,6 +89,7 @@ pub(super) const GRANT: Sql = Sql::pair(
      pick AS MATERIALIZED (
          SELECT u.id, u.first_seq, u.plain_bytes, u.attempts_left < (SELECT attempts FROM job) AS suspect FROM units u
          WHERE u.job_id = (SELECT id FROM job) AND u.state = 'ready' AND u.attempts_left > 0
+           AND u.first_seq >= (SELECT CASE WHEN id = $7::bigint THEN $8::bigint ELSE 0 END FROM job)
            AND (u.attempts_left >= (SELECT attempts FROM job)
                 OR NOT EXISTS (SELECT 1 FROM units h WHERE h.holder = $3 AND h.state = 'leased'))
          ORDER BY u.first_seq LIMIT $2 FOR UPDATE SKIP LOCKED),
@@ -95,14 +99,15 @@ pub(super) const GRANT: Sql = Sql::pair(
          WINDOW w AS (ORDER BY first_seq))
      UPDATE units u SET state = 'leased', epoch = u.epoch + 1, token_hash = t.hash, holder = $3, lease_request = $4,
          expires_at = $5, progress = NULL, idle_beats = 0
-     FROM numbered n JOIN unnest($7::bytea[]) WITH ORDINALITY AS t (hash, n) ON t.n = n.n
+     FROM numbered n JOIN unnest($9::bytea[]) WITH ORDINALITY AS t (hash, n) ON t.n = n.n
      WHERE u.id = n.id AND (n.n = 1 OR (n.bytes <= $6::bigint AND n.suspects = 0))",
     "WITH runnable AS MATERIALIZED (
          SELECT j.id, j.priority, j.weight, j.deadline_at, j.attempts FROM jobs j
          WHERE j.state IN ('importing', 'running') AND NOT j.paused AND NOT j.deleted
            AND j.pack || '@' || j.pack_version IN (SELECT value FROM json_each($1))
            AND EXISTS (SELECT 1 FROM units u
-                       WHERE u.job_id = j.id AND u.state = 'ready' AND u.attempts_left > 0)),
+                       WHERE u.job_id = j.id AND u.state = 'ready' AND u.attempts_left > 0
+                         AND u.first_seq >= CASE WHEN j.id = $7 THEN $8 ELSE 0 END)),
      first AS MATERIALIZED (
          SELECT * FROM runnable WHERE priority = (SELECT MAX(priority) FROM runnable)),
      job AS (
@@ -115,6 +120,7 @@ pub(super) const GRANT: Sql = Sql::pair(
      pick AS MATERIALIZED (
          SELECT u.id, u.first_seq, u.plain_bytes, u.attempts_left < (SELECT attempts FROM job) AS suspect FROM units u
          WHERE u.job_id = (SELECT id FROM job) AND u.state = 'ready' AND u.attempts_left > 0
+           AND u.first_seq >= (SELECT CASE WHEN id = $7 THEN $8 ELSE 0 END FROM job)
            AND (u.attempts_left >= (SELECT attempts FROM job)
                 OR NOT EXISTS (SELECT 1 FROM units h WHERE h.holder = $3 AND h.state = 'leased'))
          ORDER BY u.first_seq LIMIT $2),
@@ -123,7 +129,7 @@ pub(super) const GRANT: Sql = Sql::pair(
              sum(CASE WHEN suspect THEN 1 ELSE 0 END) OVER w AS suspects FROM pick
          WINDOW w AS (ORDER BY first_seq)),
      granted AS MATERIALIZED (
-         SELECT n.id, substr($8, $7 -> (n.n - 1) ->> 0, $7 -> (n.n - 1) ->> 1) AS hash FROM numbered n WHERE n.n = 1 OR (n.bytes <= $6 AND n.suspects = 0))
+         SELECT n.id, substr($10, $9 -> (n.n - 1) ->> 0, $9 -> (n.n - 1) ->> 1) AS hash FROM numbered n WHERE n.n = 1 OR (n.bytes <= $6 AND n.suspects = 0))
      UPDATE units SET state = 'leased', epoch = epoch + 1, token_hash = g.hash, holder = $3, lease_request = $4,
          expires_at = $5, progress = NULL, idle_beats = 0
      FROM granted g WHERE units.id = g.id",
@@ -171,17 +177,35 @@ impl Store {
             Some(Mutant::PlainPick) => return self.lease_plainly(ask, now + ttl).await,
             _ => ask,
         };
-        self.write(Lane::Urgent, move |tx| Box::pin(async move { lease(tx, ask, now + ttl, GRANT).await }))
-            .await
+        let from = self.ready_from.get(now);
+        let leased = self
+            .write(Lane::Urgent, move |tx| {
+                Box::pin(async move { lease(tx, ask, now + ttl, GRANT, from).await })
+            })
+            .await?;
+        if let Some(first) = leased.first() {
+            self.ready_from.found(first.what.job_id, first.what.first_seq, from, now);
+        }
+        Ok(leased)
     }
 
     /// Whether there is anything that [`Store::lease`] might grant for these packs; cheaper than asking for it.
     ///
     /// # Errors
     /// [`StoreError`] when the database fails.
-    pub async fn has_ready(&self, packs: Vec<String>) -> Result<bool, StoreError> {
-        self.read(move |tx| Box::pin(async move { Ok(tx.row(HAS_READY, params![packs]).await?.is_some()) }))
-            .await
+    pub async fn has_ready(&self, packs: Vec<String>, now: Timestamp) -> Result<bool, StoreError> {
+        let from = self.ready_from.get(now);
+        self.read(move |tx| {
+            Box::pin(async move {
+                for (job_id, first_seq) in places(from) {
+                    if tx.row(HAS_READY, params![packs.clone(), job_id, first_seq]).await?.is_some() {
+                        return Ok(true);
+                    }
+                }
+                Ok(false)
+            })
+        })
+        .await
     }
 }
 
@@ -189,20 +213,29 @@ const HAS_READY: Sql = Sql::pair(
     "SELECT 1 AS one FROM jobs j
      WHERE j.state IN ('importing', 'running') AND NOT j.paused AND NOT j.deleted
        AND j.pack || '@' || j.pack_version = ANY($1)
-       AND EXISTS (SELECT 1 FROM units u WHERE u.job_id = j.id AND u.state = 'ready' AND u.attempts_left > 0)
+       AND EXISTS (SELECT 1 FROM units u WHERE u.job_id = j.id AND u.state = 'ready' AND u.attempts_left > 0
+                     AND u.first_seq >= CASE WHEN j.id = $2::bigint THEN $3::bigint ELSE 0 END)
      LIMIT 1",
     "SELECT 1 AS one FROM jobs j
      WHERE j.state IN ('importing', 'running') AND NOT j.paused AND NOT j.deleted
        AND j.pack || '@' || j.pack_version IN (SELECT value FROM json_each($1))
-       AND EXISTS (SELECT 1 FROM units u WHERE u.job_id = j.id AND u.state = 'ready' AND u.attempts_left > 0)
+       AND EXISTS (SELECT 1 FROM units u WHERE u.job_id = j.id AND u.state = 'ready' AND u.attempts_left > 0
+                     AND u.first_seq >= CASE WHEN j.id = $2 THEN $3 ELSE 0 END)
      LIMIT 1",
 );
+
+/// Where to look, one place after the other: from `from` on, and then through everything.
+fn places(from: (i64, i64)) -> impl Iterator<Item = (i64, i64)> {
+    let everything = (0, 0);
+    (from != everything).then_some(from).into_iter().chain([everything])
+}
 
 pub(super) async fn lease(
     tx: &mut Tx,
     ask: LeaseAsk,
     expires_at: Timestamp,
     grant: Sql,
+    from: (i64, i64),
 ) -> Result<Vec<Leased<UnitToDo>>, StoreError> {
     tx.execute(ONE_BY_ONE, params![ask.worker.as_str()]).await?;
     let held = tx.row(HELD, params![ask.worker.as_str(), ask.request.as_str()]).await?;
@@ -216,9 +249,18 @@ pub(super) async fn lease(
     } else {
         let free = wanted.min(i64::from(ask.may_hold) - held.int("held")?);
         let Ok(count @ 1..) = usize::try_from(free) else { return Ok(Vec::new()) };
-        let first =
-            params![ask.packs.clone(), free, worker, request, expires_at, ask.max_bytes, hashes(count)];
-        tx.execute(grant, first).await?
+        let mut granted = 0;
+        for (job_id, first_seq) in places(from) {
+            let packs = ask.packs.clone();
+            let bytes = ask.max_bytes;
+            let asked =
+                params![packs, free, worker, request, expires_at, bytes, job_id, first_seq, hashes(count)];
+            granted = tx.execute(grant, asked).await?;
+            if granted > 0 {
+                break;
+            }
+        }
+        granted
     };
     if granted == 0 {
         return Ok(Vec::new());

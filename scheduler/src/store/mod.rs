@@ -23,6 +23,7 @@ mod outlook;
 mod params;
 mod patience;
 mod progress;
+mod ready_from;
 mod records;
 mod retention;
 mod reviews;
@@ -53,6 +54,7 @@ use outbox::Outbox;
 pub use outbox::{Backlog, Claim, OutboxRow, Told};
 pub use outlook::{Connections, Unfinished, UnitCounts};
 pub use progress::{Progress, UnitStatus};
+use ready_from::ReadyFrom;
 pub use records::{Found, Having, UnitBlocks};
 pub use reviews::{
     Decided, Decision, Held, LeasedReviews, Logged, Member, OwnQueue, ReviewAsk, ReviewQueue, Reviewed,
@@ -76,6 +78,8 @@ pub struct Store {
     traffic: Traffic,
     /// When the database last answered.
     answered: Arc<Mutex<Instant>>,
+    /// Where to look for ready units.
+    ready_from: ReadyFrom,
     /// What others may want to know of it.
     outbox: Outbox,
     /// When this scheduler last wrote into the outbox, by the store's clock.
@@ -110,6 +114,7 @@ impl Store {
             db: opened.db,
             traffic: Traffic::default(),
             answered: Arc::new(Mutex::new(Instant::now())),
+            ready_from: ReadyFrom::default(),
             outbox: Outbox::default(),
             told_at: Arc::default(),
             _lock: opened.lock.map(Arc::new),

@@ -144,14 +144,16 @@ impl Store {
     /// # Errors
     /// [`StoreError::JobNotFound`].
     pub async fn retry_units(&self, job: JobRef, units: Vec<UnitId>) -> Result<u64, StoreError> {
-        self.write(Lane::Normal, move |tx| {
+        let retried = self.write(Lane::Normal, move |tx| {
             Box::pin(async move {
                 let job = super::jobs::lock(tx, &job).await?;
                 let all = units.is_empty();
                 tx.execute(RETRY, params![job.id, job.spec.policy.attempts, all, units]).await
             })
-        })
-        .await
+        });
+        let retried = retried.await;
+        self.ready_from.forget();
+        retried
     }
 }
 

@@ -54,7 +54,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<Option<SplitOutcome>, StoreError> {
         let outbox = self.outbox;
-        self.write(Lane::Urgent, move |tx| {
+        let split = self.write(Lane::Urgent, move |tx| {
             Box::pin(async move {
                 let Some(row) = tx.row(EXHAUSTED, params![]).await? else { return Ok(None) };
                 let small = |column| {
@@ -70,8 +70,12 @@ impl Store {
                 let unit = read_unit(&row)?;
                 split_locked(tx, unit, &policy, commit_id, now, outbox).await.map(Some)
             })
-        })
-        .await
+        });
+        let split = split.await?;
+        if split.is_some() {
+            self.ready_from.forget();
+        }
+        Ok(split)
     }
 }
 

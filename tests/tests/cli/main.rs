@@ -7,6 +7,7 @@ mod pod_cost;
 mod servers;
 mod steering;
 mod traces;
+mod upgraded;
 mod usage;
 
 use std::path::{Path, PathBuf};

@@ -270,7 +270,7 @@ async fn a_cluster_is_one_decision_and_one_undo(bench: &Bench) {
     let opened = async || bench.store.opened_members(job_id, "a".into(), (1..=9).collect()).await.unwrap();
     assert_eq!(opened().await, 1, "the one that it came from was seen");
     for member in &members[1..5] {
-        bench.store.open_review(*member, "a".into()).await.unwrap();
+        bench.store.open_review(*member, "a".into(), T0).await.unwrap();
     }
     assert_eq!(opened().await, 5);
     let lone = bench.store.opened_members(job_id, "a".into(), vec![1, 10]).await.unwrap_err();

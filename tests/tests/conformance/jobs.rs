@@ -1,16 +1,19 @@
 //! Jobs: making, steering, and moving on.
 
-use emend_scheduler::domain::job::{JobPolicy, JobRef, JobSpec, JobState};
+use emend_proto::v1::{FindingText, Manifest};
+use emend_scheduler::domain::job::{JobPolicy, JobRef, JobSpec, JobState, ReviewPolicy};
 use emend_scheduler::domain::schedule::Schedule;
 use emend_scheduler::store::{Job, JobConflict, StoreError};
 use emend_tests::bench::{Bench, T0, at, spec};
 use emend_tests::on_both_stores;
 use emend_tests::records::{failed, records, routed, valid};
 use futures::future::join_all;
+use prost::Message as _;
 
 on_both_stores!(
     the_same_job_again_is_the_job_that_is_there,
     another_job_of_that_name_is_refused,
+    a_later_version_of_a_pack_may_say_more_of_its_findings,
     many_who_make_a_job_at_once_make_one,
     what_is_out_of_bounds_is_named,
     jobs_are_found_by_id_and_by_name_and_listed_newest_first,
@@ -62,6 +65,21 @@ async fn another_job_of_that_name_is_refused(bench: &Bench) {
     }
     let job = bench.store.job(JobRef::Name("j".into())).await.unwrap();
     assert_eq!(job.spec, spec("j", 9));
+}
+
+/// As a client of this release asks for a job that one of the release before has made.
+async fn a_later_version_of_a_pack_may_say_more_of_its_findings(bench: &Bench) {
+    let before = Manifest { key_field: "id".into(), ..Manifest::default() };
+    let text = FindingText { code: "n.odd".into(), agree: true, ..FindingText::default() };
+    let told = Manifest { findings: vec![text], source_field: "site".into(), ..before.clone() };
+    let made = JobSpec { manifest: before.encode_to_vec(), ..spec("j", 9) };
+    let (job, _) = bench.store.create_job(made.clone(), Schedule::default(), T0).await.unwrap();
+    let reviews = ReviewPolicy { agree: vec!["n.odd".into()], ..ReviewPolicy::default() };
+    let asked = JobSpec { manifest: told.encode_to_vec(), reviews, ..made.clone() };
+    let (again, created) = bench.store.create_job(asked, Schedule::default(), at(1)).await.unwrap();
+    assert_eq!((created, again.id), (false, job.id));
+    // It keeps what it was made with.
+    assert_eq!(again.spec, made);
 }
 
 async fn many_who_make_a_job_at_once_make_one(bench: &Bench) {

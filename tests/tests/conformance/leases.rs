@@ -71,10 +71,10 @@ async fn units_come_in_order_and_the_oldest_job_first(bench: &Bench) {
     let third = worker.lease(5, T0).await;
     assert_eq!((firsts(&third), third[0].what.job_id), (vec![5], old.id));
     assert!(worker.lease(5, T0).await.is_empty());
-    assert!(!bench.store.has_ready(vec![PACK.into()]).await.unwrap());
+    assert!(!bench.store.has_ready(vec![PACK.into()], T0).await.unwrap());
     // What comes back is first again.
     worker.release(&third[0].lease).await.unwrap();
-    assert!(bench.store.has_ready(vec![PACK.into()]).await.unwrap());
+    assert!(bench.store.has_ready(vec![PACK.into()], T0).await.unwrap());
     assert_eq!(worker.lease_one(T0).await.what.job_id, old.id);
 }
 
@@ -93,13 +93,13 @@ async fn jobs_that_are_paused_cancelled_or_deleted_lease_nothing(bench: &Bench) 
     let packs = || vec![PACK.to_owned()];
     bench.store.pause_job(job.clone(), true).await.unwrap();
     assert!(worker.lease(1, T0).await.is_empty());
-    assert!(!bench.store.has_ready(packs()).await.unwrap());
+    assert!(!bench.store.has_ready(packs(), T0).await.unwrap());
     bench.store.pause_job(job.clone(), false).await.unwrap();
     let lease = worker.lease_one(T0).await;
     worker.release(&lease.lease).await.unwrap();
     bench.store.cancel_job(job.clone(), T0).await.unwrap();
     assert!(worker.lease(1, T0).await.is_empty());
-    assert!(!bench.store.has_ready(packs()).await.unwrap());
+    assert!(!bench.store.has_ready(packs(), T0).await.unwrap());
     bench.store.delete_job(job).await.unwrap();
     assert!(worker.lease(1, T0).await.is_empty());
     // A paused job does not stand in the way of the next.
@@ -280,5 +280,5 @@ async fn a_unit_without_attempts_is_not_leased(bench: &Bench) {
     }
     assert_eq!(bench.state(&job, 1).await, (UnitState::Ready, 3, 0));
     assert!(worker.lease(1, at(9)).await.is_empty());
-    assert!(!bench.store.has_ready(vec![PACK.into()]).await.unwrap());
+    assert!(!bench.store.has_ready(vec![PACK.into()], T0).await.unwrap());
 }

@@ -28,6 +28,7 @@ mod retention;
 mod reviews;
 mod schedules;
 mod splits;
+mod told_decisions;
 
 use emend_scheduler::domain::lease::Refusal;
 use emend_scheduler::store::{Job, Outcome};

@@ -105,7 +105,7 @@ async fn the_higher_priority_goes_first(bench: &Bench) {
         order.push(lease(bench, "w").await.what.job_id);
     }
     assert_eq!(order, [high.id, high.id, plain.id, plain.id, low.id, low.id]);
-    assert!(!bench.store.has_ready(vec![PACK.into()]).await.unwrap());
+    assert!(!bench.store.has_ready(vec![PACK.into()], T0).await.unwrap());
 }
 
 /// Workers come and go; whoever asks, what is held stays near three to one.

@@ -7,12 +7,15 @@ use emend_tests::scheduler::Scheduler;
 use tonic::transport::Channel;
 
 use super::rig::{
-    LIMIT, job_events, make_job, node, outbox_empty, record_events, reviewing, scheduler, work_on,
+    LIMIT, decide_one, decided_events, job_events, make_job, node, outbox_empty, record_events, reviewing,
+    scheduler, work_on,
 };
 
 const RECORDS: i64 = 600;
 const HALF: usize = 30;
-const ALL: [&str; 2] = ["job.#", "record.#"];
+const ALL: [&str; 3] = ["job.#", "record.#", "review.#"];
+/// Routed: every fifth. Failed: every eleventh of the others. Each has an event of its record, and one of its review.
+const FOR_PEOPLE: usize = 2 * (120 + 44);
 
 /// Half of the job's units; the other half is worked on under the fault.
 async fn half(channel: &Channel) {
@@ -28,8 +31,7 @@ async fn rest(channel: &Channel) {
 /// Each event has come, and the outbox is empty.
 async fn nothing_is_lost(scheduler: &Scheduler, collector: &Collector) {
     let mut wanted = record_events(&scheduler.database).await;
-    // Routed: every fifth. Failed: every eleventh of the others.
-    assert_eq!(wanted.len(), 120 + 44);
+    assert_eq!(wanted.len(), FOR_PEOPLE);
     wanted.extend(job_events(&scheduler.database, &["importing", "running", "reviewing"]).await);
     collector.has(&wanted, LIMIT).await.unwrap();
     outbox_empty(&scheduler.database).await;
@@ -101,14 +103,20 @@ async fn wiped() {
     let scheduler = scheduler(Backend::Postgres, &node.url()).await;
     let channel = scheduler.channel();
     half(&channel).await;
+    decide_one(&channel).await;
     outbox_empty(&scheduler.database).await;
     node.kill().unwrap();
     node.wipe().unwrap();
     rest(&channel).await;
+    decide_one(&channel).await;
     node.run().await.unwrap();
     let collector = Collector::start(&node.url(), "wiped", Kind::Classic, &ALL).await.unwrap();
     let mut wanted = record_events(&scheduler.database).await;
-    assert_eq!(wanted.len(), 120 + 44);
+    assert_eq!(wanted.len(), FOR_PEOPLE);
+    // What was decided before the loss, and after it.
+    let decided = decided_events(&scheduler.database).await;
+    assert_eq!(decided.len(), 2);
+    wanted.extend(decided);
     // Of the states of a job, the one that it is in.
     wanted.extend(job_events(&scheduler.database, &["reviewing"]).await);
     collector.has(&wanted, LIMIT).await.unwrap();

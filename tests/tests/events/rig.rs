@@ -4,8 +4,9 @@ use std::time::{Duration, Instant};
 
 use emend_proto::encode;
 use emend_proto::v1::{
-    CommitUnitsRequest, CreateJobRequest, GetJobRequest, ImportChunk, ImportHeader, ImportRecordsRequest,
-    JobPolicy, JobState, Lease, LeaseRef, LeaseUnitsRequest, PackRef, RecordList, RecordResult,
+    Answer, AnswerKind, CommitUnitsRequest, CreateJobRequest, DecideRequest, FieldValue, GetJobRequest,
+    ImportChunk, ImportHeader, ImportRecordsRequest, JobPolicy, JobState, Lease, LeaseRef,
+    LeaseReviewsRequest, LeaseUnitsRequest, PackRef, RecordList, RecordResult, ReviewLease, ReviewPolicy,
     SealJobRequest, UnitCommit, import_chunk, import_records_request::Part,
 };
 use emend_scheduler::Secret;
@@ -13,7 +14,7 @@ use emend_tests::database::{Backend, Database};
 use emend_tests::process::eventually;
 use emend_tests::rabbitmq::RabbitMq;
 use emend_tests::records::{failed, records, routed, valid};
-use emend_tests::scheduler::{Scheduler, jobs, work};
+use emend_tests::scheduler::{Scheduler, jobs, reviews, work};
 use tokio::sync::{Mutex, MutexGuard, OnceCell};
 use tonic::transport::Channel;
 
@@ -47,10 +48,12 @@ pub(crate) fn pack() -> PackRef {
     PackRef { name: "suite".into(), version: "1.0.0".into() }
 }
 
-/// Makes a sealed job of so many records, in units of ten.
+/// Makes a sealed job of so many records, in units of ten; what is decided on them is final at once.
 pub(crate) async fn make_job(channel: &Channel, name: &str, count: i64) {
     let mut jobs = jobs(channel);
-    let policy = Some(JobPolicy { unit_records: 10, ..JobPolicy::default() });
+    let reviews =
+        Some(ReviewPolicy { undo: Some(prost_types::Duration::default()), ..ReviewPolicy::default() });
+    let policy = Some(JobPolicy { unit_records: 10, reviews, ..JobPolicy::default() });
     let request =
         CreateJobRequest { name: name.into(), pack: Some(pack()), policy, ..CreateJobRequest::default() };
     jobs.create_job(request).await.unwrap();
@@ -136,13 +139,46 @@ pub(crate) async fn record_events(database: &Database) -> Vec<String> {
     let mut ids = Vec::new();
     for row in rows {
         let (first, last): (i64, i64) = (row[1].parse().unwrap(), row[2].parse().unwrap());
-        ids.extend((first..=last).filter_map(|seq| match seq {
-            seq if seq % 5 == 0 => Some(format!("{}-{seq}-n.odd", row[0])),
-            seq if seq % 11 == 0 => Some(format!("{}-{seq}-failed", row[0])),
+        let of_unit = (first..=last).filter_map(|seq| match seq {
+            seq if seq % 5 == 0 => Some([format!("{seq}-n.odd"), format!("{seq}-review-n.odd")]),
+            seq if seq % 11 == 0 => Some([format!("{seq}-failed"), format!("{seq}-review-record.failed")]),
             _ => None,
-        }));
+        });
+        ids.extend(of_unit.flatten().map(|id| format!("{}-{id}", row[0])));
     }
     ids
+}
+
+/// Ids of the events of all decisions of the database.
+pub(crate) async fn decided_events(database: &Database) -> Vec<String> {
+    let rows = database
+        .texts(
+            "SELECT CAST(j.id AS TEXT), CAST(j.created_at AS TEXT), CAST(r.seq AS TEXT), CAST(r.decision_id AS TEXT)
+             FROM reviews r JOIN jobs j ON j.id = r.job_id WHERE r.state = 'decided'",
+        )
+        .await;
+    rows.into_iter().map(|row| format!("decided-{}", row.join("-"))).collect()
+}
+
+/// Decides the next review: its first proposal is right.
+pub(crate) async fn decide_one(channel: &Channel) {
+    let mut reviews = reviews(channel);
+    let reviewer = String::from("anna");
+    let request = LeaseReviewsRequest { reviewer: reviewer.clone(), ..LeaseReviewsRequest::default() };
+    let leases = timed(async { reviews.lease_reviews(request).await.unwrap().into_inner().leases }).await;
+    let [ReviewLease { review, token, card: Some(card), .. }] = &leases[..] else { panic!("{leases:?}") };
+    let [finding] = &card.findings[..] else { panic!("{card:?}") };
+    let value = FieldValue { field: finding.field.clone(), value: finding.proposals[0].clone() };
+    let answer = Answer { kind: AnswerKind::Values.into(), values: vec![value], reason: String::new() };
+    let request = DecideRequest {
+        reviewer,
+        request_id: format!("decision-{}", emend_tests::worker::number()),
+        review: *review,
+        token: token.clone(),
+        answer: Some(answer),
+    };
+    let decided = timed(async { reviews.decide(request).await.unwrap().into_inner() }).await;
+    assert!(decided.decision.is_some(), "{decided:?}");
 }
 
 /// Ids of the events of a database's only job that has entered these states.

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use emend_tests::database::Backend;
-use emend_tests::process::{Process, binary, eventually};
+use emend_tests::process::{Process, Signal, binary, eventually};
 use emend_tests::rabbitmq::connect;
 use emend_tests::scheduler::Scheduler;
 use lapin::BasicProperties;
@@ -23,8 +23,12 @@ fn program() -> PathBuf {
 }
 
 fn start(folder: &Path, broker: &str, address: &str) -> Process {
+    start_with(folder, broker, &["--scheduler", address, "--queue", "router"])
+}
+
+fn start_with(folder: &Path, broker: &str, line: &[&str]) -> Process {
     let mut command = Command::new(program());
-    command.args(["--scheduler", address, "--queue", "router"]).current_dir(folder);
+    command.args(line).current_dir(folder);
     command.env("CASE_ROUTER_BROKER", broker).env_remove("RUST_LOG").env("RUST_LOG", "info");
     Process::start("case-router", &mut command, &folder.join("log")).unwrap()
 }
@@ -128,4 +132,54 @@ async fn each_routed_record_has_one_case_whatever_happens() {
     router.kill().unwrap();
     spare.stop().await;
     first.stop().await;
+}
+
+/// Places of the reviews of which this holds.
+async fn reviews(scheduler: &Scheduler, holds: &str) -> Vec<i64> {
+    scheduler.database.ints(&format!("SELECT seq FROM reviews WHERE {holds} ORDER BY seq")).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_case_system_answers_is_decided() {
+    let node = node().await;
+    let folder = tempfile::tempdir().unwrap();
+    let scheduler = scheduler(Backend::Sqlite, &node.url()).await;
+    let channel = scheduler.channel();
+    // Routed are 5, 10, 15 and 20; 11 failed, which is no case.
+    make_job(&channel, "j", 20).await;
+    work_on(&channel, usize::MAX).await;
+    let address = format!("http://{}", scheduler.address);
+    let line = ["--scheduler", &address, "--queue", "deciding-router", "--decide", "--look", "0.2"];
+    let mut router = start_with(folder.path(), &node.url(), &line);
+    let case = |name: &str| folder.path().join("cases").join(name);
+    let becomes = async |what: &str, holds: &str, seqs: &[i64]| {
+        let look = async || (reviews(&scheduler, holds).await == seqs).then_some(());
+        eventually(what, LIMIT, look).await.unwrap_or_else(|error| panic!("{error}\n{}", router.log()));
+    };
+    let held = "state = 'open' AND holder LIKE '%cases'";
+    becomes("three are held", held, &[5, 10, 15]).await;
+    // The case of one that is not is open too, and its answer waits.
+    let all = async || (5..=20).step_by(5).all(|seq| case(&format!("1-{seq}.json")).exists()).then_some(());
+    eventually("cases", LIMIT, all).await.unwrap();
+    std::fs::write(case("1-20.answer.json"), r#"{"values":{"n":"0"}}"#).unwrap();
+    // An answer that says nothing of the field at issue goes back.
+    std::fs::write(case("1-5.answer.json"), r#"{"values":{}}"#).unwrap();
+    let refused = async || case("1-5.refused.json").exists().then_some(());
+    eventually("a refusal", LIMIT, refused).await.unwrap();
+    assert!(!case("1-5.answer.json").exists());
+    becomes("it is held on", held, &[5, 10, 15]).await;
+    std::fs::write(case("1-5.answer.json"), r#"{"values":{"n":"0"}}"#).unwrap();
+    becomes("two are decided", "state = 'decided' AND NOT rejected", &[5, 20]).await;
+    // To reject a record takes two people, and the router is one of them.
+    std::fs::write(case("1-10.answer.json"), r#"{"rejected":"no such record"}"#).unwrap();
+    becomes("a second is asked", "state = 'open' AND round = 2", &[10]).await;
+    becomes("the others are done or held", held, &[15]).await;
+    let logged = scheduler.database.ints("SELECT COUNT(*) FROM decisions").await;
+    assert_eq!(logged, [3]);
+    // At its end it hands back what it holds.
+    router.signal(Signal::Terminate).unwrap();
+    router.done(LIMIT).await.unwrap();
+    assert_eq!(reviews(&scheduler, "holder IS NOT NULL").await, Vec::<i64>::new());
+    assert!(!router.log().contains("no such record"), "an answer is in the log");
+    scheduler.stop().await;
 }

@@ -11,7 +11,10 @@ use emend_tests::process::run;
 use emend_tests::scheduler::jobs;
 use emend_tests::tools;
 
-use super::rig::{LIMIT, job_events, make_job, node, record_events, reviewing, scheduler, work_on};
+use super::rig::{
+    LIMIT, decide_one, decided_events, job_events, make_job, node, record_events, reviewing, scheduler,
+    work_on,
+};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_event_agrees_with_its_schema_and_holds_no_value() {
@@ -24,6 +27,8 @@ async fn every_event_agrees_with_its_schema_and_holds_no_value() {
     reviewing(&channel, "j").await;
     let mut wanted = record_events(&scheduler.database).await;
     wanted.extend(job_events(&scheduler.database, &["importing", "running", "reviewing"]).await);
+    decide_one(&channel).await;
+    wanted.extend(decided_events(&scheduler.database).await);
     jobs(&channel).cancel_job(CancelJobRequest { job: "j".into() }).await.unwrap();
     wanted.extend(job_events(&scheduler.database, &["cancelled"]).await);
     make_job(&channel, "rings", 1).await;
@@ -58,8 +63,8 @@ async fn validate(bodies: Vec<String>) {
         run(command, Duration::from_secs(60)).await.unwrap()
     };
     let output = check(bodies.join("\n")).await.ok().unwrap();
-    // All four kinds were among them.
-    assert!(output.stdout.starts_with(&format!("{} events, 4 schemas", bodies.len())), "{output:?}");
+    // All six kinds were among them.
+    assert!(output.stdout.starts_with(&format!("{} events, 6 schemas", bodies.len())), "{output:?}");
     for body in bodies {
         let spoilt = body.replacen('{', r#"{"name":"x","#, 1);
         let output = check(spoilt).await;

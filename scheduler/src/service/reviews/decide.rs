@@ -115,13 +115,16 @@ impl App {
         if !(3..=200).contains(&request.reason.trim().chars().count()) {
             return Err(status::invalid("reason", "must say why, in 3 to 200 characters"));
         }
-        self.store.open_review(at, reviewer).await.map_err(status::from_store)?;
         let (of_job, cases) = self.cases(at.job_id, vec![at.seq]).await?;
         let case = cases.first().map(|(_, case)| case);
         let shown = |case: &Case| of_job.form.fields(case).iter().any(|field| field.name == request.field);
         let case = case.filter(|case| shown(case));
         let value = case.and_then(|case| case.fields.iter().find(|(name, _)| *name == request.field));
         let (_, value) = value.ok_or_else(|| status::invalid("field", "is not on the card"))?;
+        // Before it is shown: what cannot be noted is not shown.
+        let (field, reason) = (request.field.clone(), request.reason.trim().to_owned());
+        let noted = self.store.reveal(at, reviewer, field, reason, self.clock.now()).await;
+        noted.map_err(status::from_store)?;
         Ok(v1::RevealFieldResponse { value: value.clone() })
     }
 

@@ -133,7 +133,7 @@ impl ReviewService for App {
     async fn open_review(&self, request: Request<v1::OpenReviewRequest>) -> Answer<v1::OpenReviewResponse> {
         let name = read::reviewer(&request, &request.get_ref().reviewer)?;
         let at = read::review(request.get_ref().review.as_ref())?;
-        let held = self.store.open_review(at, name).await.map_err(status::from_store)?;
+        let held = self.store.open_review(at, name, self.clock.now()).await.map_err(status::from_store)?;
         let card = Some(self.card(&held).await.map_err(status::from_store)?);
         Ok(Response::new(v1::OpenReviewResponse { card }))
     }

@@ -46,8 +46,10 @@ impl Store {
     ) -> Result<Vec<Leased<UnitToDo>>, StoreError> {
         let [postgres, sqlite] = &*GRANT_IN_COMPANY;
         let grant = Sql::pair(postgres, sqlite);
-        self.write(Lane::Urgent, move |tx| Box::pin(async move { lease(tx, ask, expires_at, grant).await }))
-            .await
+        self.write(Lane::Urgent, move |tx| {
+            Box::pin(async move { lease(tx, ask, expires_at, grant, (0, 0)).await })
+        })
+        .await
     }
 
     pub(in crate::store) async fn lease_plainly(
@@ -59,7 +61,7 @@ impl Store {
             Box::pin(async move {
                 let (worker, request) = (ask.worker.as_str(), ask.request.as_str());
                 if !tx.rows(GRANTED, params![worker, request]).await?.is_empty() {
-                    return lease(tx, ask, expires_at, TRUE_GRANT).await;
+                    return lease(tx, ask, expires_at, TRUE_GRANT, (0, 0)).await;
                 }
                 let Some(token) = ask.tokens.first() else { return Ok(Vec::new()) };
                 let wanted = i64::try_from(ask.tokens.len()).unwrap_or(i64::MAX);

@@ -3,10 +3,13 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use serde_json::json;
+
+use super::super::audit::{self, Note};
 use super::super::db::{Sql, Tx, params};
 use super::super::{Lane, ReviewConflict, Store, StoreError};
 use super::lease::{Held, read_held};
-use super::{hands, lock};
+use super::{hands, lease, lock};
 use crate::domain::lease::Token;
 use crate::domain::review::ReviewRef;
 use crate::domain::time::Timestamp;
@@ -60,6 +63,11 @@ const SIZE: Sql = Sql::same(
          LIMIT 1000) found",
 );
 
+async fn opened(tx: &mut Tx, at: ReviewRef, reviewer: &str) -> Result<Held, StoreError> {
+    let row = tx.row(OPENED, params![at.job_id, at.seq, reviewer]).await?;
+    read_held(&row.ok_or(StoreError::Review(ReviewConflict::Taken))?)
+}
+
 /// How many open reviews are in the cluster of each of these, if it has one.
 pub(super) async fn sizes(tx: &mut Tx, held: &[Held]) -> Result<HashMap<ReviewRef, i64>, StoreError> {
     let mut sizes = HashMap::new();
@@ -112,11 +120,39 @@ impl Store {
     ///
     /// # Errors
     /// [`ReviewConflict::Taken`] when it does not hold it.
-    pub async fn open_review(&self, at: ReviewRef, reviewer: String) -> Result<Held, StoreError> {
+    pub async fn open_review(
+        &self,
+        at: ReviewRef,
+        reviewer: String,
+        now: Timestamp,
+    ) -> Result<Held, StoreError> {
         self.write(Lane::Urgent, move |tx| {
             Box::pin(async move {
-                let row = tx.row(OPENED, params![at.job_id, at.seq, reviewer]).await?;
-                read_held(&row.ok_or(StoreError::Review(ReviewConflict::Taken))?)
+                let held = opened(tx, at, &reviewer).await?;
+                lease::seen(tx, &reviewer, std::slice::from_ref(&held), now).await?;
+                Ok(held)
+            })
+        })
+        .await
+    }
+
+    /// Notes that a reviewer is shown a masked field of a review that it holds, and why.
+    ///
+    /// # Errors
+    /// [`ReviewConflict::Taken`] when it does not hold it.
+    pub async fn reveal(
+        &self,
+        at: ReviewRef,
+        reviewer: String,
+        field: String,
+        reason: String,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.write(Lane::Urgent, move |tx| {
+            Box::pin(async move {
+                opened(tx, at, &reviewer).await?;
+                let shown = Note::new(reviewer, "reveal", json!({ "field": field, "reason": reason }));
+                audit::note(tx, &shown.of_record(at.job_id, at.seq), now).await
             })
         })
         .await

@@ -1,8 +1,11 @@
 //! Decisions: written once, read by exports, taken back only by another entry.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
+use serde_json::json;
+
+use super::super::audit::{self, Note};
 use super::super::db::{Column, Sql, Tx, params};
 use super::super::jobs;
 use super::super::{JobConflict, Lane, Outbox, ReviewConflict, Store, StoreError};
@@ -244,6 +247,16 @@ async fn write(
         params![*job_id, final_at, decision_id, *kind == AnswerKind::Rejected, next],
     )
     .await?;
+    let changes = decision.members.iter().flat_map(|member| &member.effect.changes);
+    let fields: BTreeSet<&str> = changes.map(|change| change.field.as_str()).collect();
+    let detail = json!({
+        "decision": decision_id,
+        "kind": kind.as_str(),
+        "fields": fields,
+        "members": answered.seqs,
+    });
+    let first = answered.seqs.first().copied().unwrap_or_default();
+    audit::note(tx, &Note::new(reviewer.as_str(), "decide", detail).of_record(*job_id, first), now).await?;
     let at = |seq| ReviewRef { job_id: *job_id, seq };
     let reviews: Vec<_> = answered.seqs.into_iter().map(at).collect();
     hands::pass(tx, reviewer, true, &reviews).await?;

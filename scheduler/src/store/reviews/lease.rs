@@ -3,6 +3,9 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use serde_json::json;
+
+use super::super::audit::{self, Note};
 use super::super::db::{Row, Sql, Tx, params};
 use super::super::{Lane, ReviewConflict, Store, StoreError};
 use super::queue::OwnQueue;
@@ -222,9 +225,24 @@ async fn lease(tx: &mut Tx, ask: ReviewAsk, now: Timestamp) -> Result<LeasedRevi
     let held = claim(tx, &ask, now).await?;
     let all: Vec<_> = held.iter().map(|held| held.at).collect();
     let drafts = hands::grant(tx, &ask.reviewer.name, ask.token.hash(), &all).await?;
+    seen(tx, &ask.reviewer.name, &held, now).await?;
     let alike = cluster::sizes(tx, &held).await?;
     let own = queue::own(tx, &ask.reviewer.name, ask.job_id, now).await?;
     Ok(LeasedReviews { held, drafts, alike, own })
+}
+
+/// Notes that a reviewer is shown what the cards of these reviews hold.
+pub(super) async fn seen(
+    tx: &mut Tx,
+    reviewer: &str,
+    held: &[Held],
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    for held in held {
+        let shown = Note::new(reviewer, "view", json!({ "round": held.round }));
+        audit::note(tx, &shown.of_record(held.at.job_id, held.at.seq), now).await?;
+    }
+    Ok(())
 }
 
 async fn claim(tx: &mut Tx, ask: &ReviewAsk, now: Timestamp) -> Result<Vec<Held>, StoreError> {

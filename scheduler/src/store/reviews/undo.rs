@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use serde_json::json;
+
+use super::super::audit::{self, Note};
 use super::super::db::{Sql, Tx, params};
 use super::super::{Lane, Outbox, ReviewConflict, Store, StoreError};
 use super::{hands, lock};
@@ -74,6 +77,9 @@ async fn undo(
     lock(tx, job_id, seqs.clone()).await?;
     // Two calls at once: the second finds that there is an undo already, and fails on its key; asked again, it is told.
     tx.execute_exactly(1, INSERT, params![decision_id, now]).await?;
+    let undone = Note::new(reviewer, "undo", json!({ "decision": decision_id }));
+    let first = seqs.first().copied().unwrap_or_default();
+    audit::note(tx, &undone.of_record(job_id, first), now).await?;
     let opened = seqs.len() == 1;
     let reopen = params![decision_id, reviewer, expires_at, opened, now];
     tx.execute_exactly(seqs.len(), REOPEN, reopen).await?;
