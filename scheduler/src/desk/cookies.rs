@@ -87,7 +87,7 @@ mod tests {
         let set = set.to_str().unwrap();
         assert_eq!(set, format!("__Host-emend={value}; Path=/; HttpOnly; SameSite=Strict; Secure"));
         let one = format!("a=b; __Host-emend={value}");
-        assert_eq!(Cookie::Session.of(&headers(&[one.clone()]), true), Some(value.clone()));
+        assert_eq!(Cookie::Session.of(&headers(std::slice::from_ref(&one)), true), Some(value.clone()));
         // A plain one counts for nothing under TLS, and two are one too many.
         assert_eq!(Cookie::Session.of(&headers(&[format!("emend={value}")]), true), None);
         assert_eq!(Cookie::Session.of(&headers(&[one.clone(), one]), true), None);

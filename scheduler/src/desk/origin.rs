@@ -16,7 +16,7 @@ pub(super) fn is_ours(headers: &HeaderMap, uri: &Uri, secure: bool) -> bool {
 fn is_host(origin: &str, headers: &HeaderMap, uri: &Uri, secure: bool) -> bool {
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
     // HTTP/2 has it in the URI.
-    let Some(host) = uri.authority().map(|authority| authority.as_str()).or(host) else { return false };
+    let Some(host) = uri.authority().map(axum::http::uri::Authority::as_str).or(host) else { return false };
     // Without TLS there may be somebody before us who has it.
     let authority = match origin.strip_prefix("https://") {
         Some(authority) => Some(authority),

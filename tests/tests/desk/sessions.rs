@@ -2,7 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use emend_tests::database::Backend;
 use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 use crate::house::{House, on_both};
 
@@ -12,7 +15,6 @@ on_both!(
     a_disabled_account_is_out_within_five_seconds,
     an_idle_or_old_session_is_over,
     the_store_holds_neither_ids_nor_passwords,
-    the_desk_goes_with_its_scheduler,
 );
 
 async fn a_session_begins_with_the_form_and_ends_with_signing_out(house: &House) {
@@ -107,17 +109,26 @@ async fn the_store_holds_neither_ids_nor_passwords(house: &House) {
     assert!(stored.starts_with("$argon2id$") && !stored.contains(&password), "{stored}");
     let id = &browser.cookies["emend"];
     let as_text = match database.backend() {
-        emend_tests::database::Backend::Sqlite => "lower(hex(id_hash))",
-        emend_tests::database::Backend::Postgres => "encode(id_hash, 'hex')",
+        Backend::Sqlite => "lower(hex(id_hash))",
+        Backend::Postgres => "encode(id_hash, 'hex')",
     };
     let stored = database.texts(&format!("SELECT {as_text} FROM sessions")).await.remove(0).remove(0);
     assert!(stored.len() == 64 && stored != *id);
 }
 
-async fn the_desk_goes_with_its_scheduler(house: &House) {
+/// It waits neither for browsers that keep a connection for later nor for whoever says nothing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_desk_goes_with_its_scheduler() {
+    let house = House::new(Backend::Sqlite, |config| config.grace = 30.0).await;
     let mut browser = house.signed_in("lan", &["reviewer"]).await;
-    let silent = tokio::net::TcpStream::connect(house.desk).await.unwrap();
+    let silent = TcpStream::connect(house.desk).await.unwrap();
+    let mut kept = TcpStream::connect(house.desk).await.unwrap();
+    kept.write_all(b"GET /desk/login HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    assert!(kept.read(&mut [0; 1024]).await.unwrap() > 0);
     assert_eq!(browser.get("/desk/api/session").await.status, 200);
-    // The house stops now: it waits neither for the silent connection nor for ever.
-    drop(silent);
+    let (since, desk) = (Instant::now(), house.desk);
+    house.scheduler.stop().await;
+    assert!(since.elapsed() < Duration::from_secs(20), "{:?}", since.elapsed());
+    assert!(TcpStream::connect(desk).await.is_err());
+    drop((silent, kept));
 }
