@@ -102,7 +102,7 @@ async fn every_answer_guards_the_page(house: &House) {
         }
         assert!(!policy.contains("unsafe"), "{policy}");
         assert_eq!(answer.header("x-content-type-options"), "nosniff", "{path}");
-        assert_eq!(answer.header("referrer-policy"), "no-referrer", "{path}");
+        assert_eq!(answer.header("referrer-policy"), "same-origin", "{path}");
         assert_eq!(answer.header("strict-transport-security"), "", "there is no TLS here: {path}");
         let cache = match path {
             _ if path == hashed => "public, max-age=31536000, immutable",
