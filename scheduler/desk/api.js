@@ -1,4 +1,4 @@
-// Calls of the desk's JSON API. Every call but `session` carries the session's token against forgery.
+// Calls of the desk's JSON API. Every call but `session` and `look` carries the session's token against forgery.
 
 const TIMEOUT_MS = 20_000;
 
@@ -28,6 +28,11 @@ export class Api {
     const session = await this.#ask('session', { method: 'GET' });
     this.csrf = session.csrf;
     return session;
+  }
+
+  /** Asks for what may be looked at; changes nothing. */
+  look(path) {
+    return this.#ask(path, { method: 'GET' });
   }
 
   call(method, body = {}, { keepalive = false } = {}) {

@@ -6,6 +6,8 @@ import { clock, Words } from '../i18n.js';
 const here = new URL('..', import.meta.url);
 const read = (path) => readFileSync(new URL(path, here), 'utf8');
 const tables = { vi: JSON.parse(read('i18n/vi.json')), en: JSON.parse(read('i18n/en.json')) };
+/** The page's own files of these kinds, by their paths from the folder. */
+const files = (kinds) => ['', 'ops/'].flatMap((folder) => readdirSync(new URL(folder || '.', here)).map((name) => folder + name)).filter((name) => kinds.test(name));
 const forms = (text) => (typeof text === 'string' ? [text] : Object.values(text));
 const names = (text) => [...new Set(forms(text).flatMap((form) => [...form.matchAll(/\{(\w+)\}/g)].map((found) => found[1])))].sort();
 
@@ -23,8 +25,7 @@ test('the words are stored composed', () => {
 });
 
 test('every word that is asked for is there', () => {
-  const files = readdirSync(here).filter((name) => /\.(js|html)$/.test(name));
-  for (const file of files) {
+  for (const file of files(/\.(js|html)$/)) {
     const text = read(file);
     const asked = [...text.matchAll(/say\('([a-z_.0-9A-Z]+)'/g), ...text.matchAll(/data-say(?:-label)?="([^"]+)"/g)].map((found) => found[1]);
     for (const key of asked) assert.ok(key in tables.vi, `${file}: ${key}`);
@@ -32,7 +33,7 @@ test('every word that is asked for is there', () => {
 });
 
 test('no data can become markup, and nothing comes from outside', () => {
-  for (const file of readdirSync(here).filter((name) => /\.(js|html|css)$/.test(name))) {
+  for (const file of files(/\.(js|html|css)$/)) {
     const text = read(file);
     assert.doesNotMatch(text, /innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function/, file);
     assert.doesNotMatch(text, /(?:https?:)?\/\/(?!www\.w3\.org\/2000\/svg)[a-z0-9-]+\.[a-z]/i, file);

@@ -8,6 +8,7 @@ mod fault;
 mod files;
 mod gate;
 mod headers;
+mod json;
 mod login;
 mod ops;
 mod origin;

@@ -18,5 +18,6 @@ pub mod results;
 pub mod review;
 pub mod same_job;
 pub mod schedule;
+pub mod shift;
 pub mod time;
 pub mod unit;

@@ -36,6 +36,8 @@ const STEER: Rule = only(&[Operator]);
 const READ: Rule = only(&[Operator, Reader]);
 /// Shows counts and states.
 const WATCH: Rule = only(&[Operator, Reader, Monitor]);
+/// Shows who works, and how well.
+const PEOPLE: Rule = only(&[Operator]);
 /// Takes and settles units: sees records, changes verdicts.
 const WORK: Rule = only(&[Worker]);
 /// Takes and answers reviews: sees records, and what stands in them is the answer.
@@ -63,6 +65,8 @@ pub(super) const TABLE: &[(&str, &str, Rule, Class)] = &[
     ("emend.v1.JobService", "WatchJob", WATCH, Watch),
     ("emend.v1.JobService", "ListUnits", WATCH, Look),
     ("emend.v1.JobService", "ListWorkers", WATCH, Look),
+    ("emend.v1.JobService", "GetPace", WATCH, Look),
+    ("emend.v1.JobService", "GetShift", PEOPLE, Look),
     ("emend.v1.WorkService", "LeaseUnits", WORK, Lease),
     ("emend.v1.WorkService", "Heartbeat", WORK, Settle),
     ("emend.v1.WorkService", "CommitUnits", WORK, Settle),

@@ -181,6 +181,14 @@ impl JobService for App {
         Ok(Response::new(v1::ListWorkersResponse { workers, next_page_token }))
     }
 
+    async fn get_shift(&self, request: Request<v1::GetShiftRequest>) -> Answer<v1::GetShiftResponse> {
+        self.people(&request.into_inner().job).await.map(Response::new)
+    }
+
+    async fn get_pace(&self, request: Request<v1::GetPaceRequest>) -> Answer<v1::GetPaceResponse> {
+        self.pace(&request.into_inner().job).await.map(Response::new)
+    }
+
     async fn retry_units(&self, request: Request<v1::RetryUnitsRequest>) -> Answer<v1::RetryUnitsResponse> {
         let request = request.into_inner();
         let units = request.unit_ids.into_iter().map(i64::try_from).collect::<Result<Vec<_>, _>>();

@@ -10,6 +10,7 @@ mod records;
 mod reviews;
 mod scaler;
 mod schedule;
+mod shift;
 pub(crate) mod status;
 mod views;
 mod watch;
@@ -50,6 +51,7 @@ pub(crate) struct App {
     queues: Arc<tokio::sync::Mutex<reviews::Queues>>,
     shelf: reviews::Shared,
     outlook: outlook::Cache,
+    shifts: shift::Cache,
 }
 
 /// What a job's units summed up to at a moment, and the job as it was then.
@@ -78,6 +80,7 @@ impl App {
             queues: Arc::default(),
             shelf: Arc::default(),
             outlook: outlook::Cache::default(),
+            shifts: shift::Cache::default(),
         }
     }
 

@@ -27,6 +27,7 @@ mod rejects;
 mod retention;
 mod reviews;
 mod schedules;
+mod shift;
 mod splits;
 mod told_decisions;
 

@@ -8,6 +8,7 @@ mod commands;
 mod forgery;
 mod house;
 mod listener;
+mod ops;
 mod routes;
 mod sessions;
 mod throttle;

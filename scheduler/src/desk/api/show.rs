@@ -3,37 +3,9 @@
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use emend_proto::v1::{self, AnswerKind};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-/// An object, member by member; absent ones are left out.
-#[derive(Default)]
-struct Object(Map<String, Value>);
-
-impl Object {
-    fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
-        self.0.insert(name.to_owned(), value.into());
-        self
-    }
-
-    fn maybe(self, name: &str, value: Option<impl Into<Value>>) -> Self {
-        match value {
-            Some(value) => self.with(name, value),
-            None => self,
-        }
-    }
-
-    fn done(self) -> Value {
-        Value::Object(self.0)
-    }
-}
-
-fn list<T>(items: Vec<T>, show: impl Fn(T) -> Value) -> Value {
-    items.into_iter().map(show).collect()
-}
-
-fn seconds(duration: prost_types::Duration) -> f64 {
-    duration.seconds as f64 + f64::from(duration.nanos) / 1e9
-}
+use crate::desk::json::{Object, list, seconds};
 
 fn review(review: v1::ReviewRef) -> Value {
     json!({ "job_id": review.job_id, "seq": review.seq })

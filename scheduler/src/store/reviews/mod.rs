@@ -12,6 +12,7 @@ mod log;
 mod open;
 mod quality;
 mod queue;
+mod shift;
 mod undo;
 
 pub use cases::{Reviewed, ReviewedUnit};
@@ -20,6 +21,7 @@ pub use lease::{Held, LeasedReviews, ReviewAsk, Reviewer};
 pub use log::{Logged, Standing};
 pub(super) use open::open;
 pub use queue::{OwnQueue, ReviewQueue};
+pub use shift::{Pace, PaceStep, ReviewerStatus, Shift};
 
 use super::StoreError;
 use super::db::{Row, Sql, Tx, params};

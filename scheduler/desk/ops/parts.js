@@ -1,0 +1,86 @@
+// Pieces that both pages are made of.
+
+import { h, only } from '../dom.js';
+import { stack } from './charts.js';
+
+export const VERDICTS = ['valid', 'corrected', 'routed', 'failed'];
+
+/** Numbers as the language writes them. */
+export function numbers(words) {
+  const percent = new Intl.NumberFormat(words.language, { style: 'percent', maximumFractionDigits: 1 });
+  const short = new Intl.NumberFormat(words.language, { maximumSignificantDigits: 3 });
+  return {
+    count: (value) => words.numbers.format(value),
+    percent: (share) => percent.format(share),
+    // Large rates are whole, small ones have two digits that say something.
+    rate: (value) => (value >= 100 ? words.numbers.format(Math.round(value)) : short.format(value)),
+  };
+}
+
+/** A part of the page that is drawn again only when what it shows is another: a selection in it stays, a reader keeps quiet. */
+export class Section {
+  constructor(title, props = {}) {
+    this.body = h('div', { class: 'section-body' });
+    this.heading = h('h2', {}, title);
+    this.node = h('section', { ...props, class: `panel ${props.class ?? ''}` }, this.heading, this.body);
+  }
+
+  show(data, draw) {
+    const shown = JSON.stringify(data);
+    if (shown === this.shown) return;
+    this.shown = shown;
+    only(this.body, draw(data));
+  }
+}
+
+/** A table; columns are `{head, cell, kind}`, `kind` being `number` or `wide`. On a phone each row is a small list. */
+export function table(caption, columns, rows) {
+  const kind = (column) => column.kind;
+  return h(
+    'div',
+    { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': caption },
+    h(
+      'table',
+      { class: 'figures' },
+      h('caption', { class: 'unseen-text' }, caption),
+      h('thead', {}, h('tr', {}, columns.map((column) => h('th', { scope: 'col', class: kind(column) }, column.head)))),
+      h('tbody', {}, rows.map((row) => h('tr', {}, columns.map((column, place) => h(place ? 'td' : 'th', { class: kind(column), scope: place ? null : 'row', data: { head: column.head } }, column.cell(row)))))),
+    ),
+  );
+}
+
+/** Terms and what they are. */
+export function facts(pairs) {
+  return h('dl', { class: 'facts' }, pairs.filter(Boolean).map(([term, ...said]) => h('div', {}, h('dt', {}, term), h('dd', {}, said))));
+}
+
+export function badge(text, kind = '') {
+  return h('span', { class: `badge ${kind}` }, text);
+}
+
+/** The job's state, and that it is paused. */
+export function state(words, job) {
+  return [badge(words.say(`ops.state.${job.state}`), `state-${job.state}`), job.paused ? badge(words.say('ops.paused'), 'warn') : null];
+}
+
+/** All records of a job in one bar. */
+export function verdictBar(progress) {
+  const all = progress.records || 1;
+  return stack(VERDICTS.map((verdict) => ({ share: progress[verdict] / all, kind: verdict })));
+}
+
+/** What the colours of that bar mean, with the counts. */
+export function legend(words, progress) {
+  const { count, percent } = numbers(words);
+  const of = (verdict) => h('li', {}, h('span', { class: `swatch ${verdict}`, 'aria-hidden': 'true' }), `${words.say(`ops.verdict.${verdict}`)} `, h('strong', {}, count(progress[verdict])), h('span', { class: 'quiet' }, ` ${percent(progress[verdict] / (progress.records || 1))}`));
+  return h('ul', { class: 'legend' }, [...VERDICTS, 'pending'].map(of));
+}
+
+/** When a deadline is, or by how much it was missed. */
+export function deadline(words, job) {
+  if (job.deadline_in === undefined) return words.say('ops.deadline.none');
+  const key = job.deadline_in >= 0 ? 'ops.deadline.in' : 'ops.deadline.missed';
+  return words.say(key, { span: words.span(Math.abs(job.deadline_in)) });
+}
+
+export const ended = (job) => job.state === 'completed' || job.state === 'cancelled';

@@ -1,0 +1,182 @@
+//! The people on a job, counted.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::super::db::{Row, Sql, Tx, params};
+use super::super::{Store, StoreError};
+use crate::domain::shift::{LATELY, Lately, ON_SHIFT, Reviews, TODAY};
+use crate::domain::time::Timestamp;
+
+/// What a reviewer does on a job.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ReviewerStatus {
+    /// Who.
+    pub reviewer: String,
+    /// Reviews answered within the last hour, and not taken back.
+    pub hour: i64,
+    /// The same within the last 24 hours.
+    pub day: i64,
+    /// Reviews held now.
+    pub held: i64,
+    /// When the last answer or undo was.
+    pub last_at: Option<Timestamp>,
+    /// Answers of which it is known whether they were right,
+    pub judged: i64,
+    /// and those that did not stand.
+    pub overruled: i64,
+}
+
+/// The people on a job.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Shift {
+    /// Those on shift, by name.
+    pub reviewers: Vec<ReviewerStatus>,
+    /// What waits for them.
+    pub reviews: Reviews,
+    /// What all did lately.
+    pub lately: Lately,
+}
+
+/// Answers in a step of a job's time, by the step's number.
+pub type Pace = BTreeMap<i64, PaceStep>;
+
+/// What was done in a step of a job's time.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PaceStep {
+    /// Records whose units were done.
+    pub records: i64,
+    /// Reviews answered.
+    pub answers: i64,
+}
+
+/// The round of a review is one more than the answers that it has; of a decided one, as many.
+const REVIEWS: Sql = Sql::same(
+    "SELECT state, kind, COUNT(*) AS reviews, CAST(SUM(round) AS BIGINT) AS rounds,
+         COUNT(*) FILTER (WHERE lane = 'lead') AS for_leads
+     FROM reviews WHERE job_id = $1 GROUP BY state, kind",
+);
+/// An undo is an entry of its own, without members: it counts as something done, and what it undoes does not.
+const ANSWERS: Sql = Sql::same(
+    "SELECT d.reviewer, MAX(d.at) AS last_at,
+         COUNT(m.seq) FILTER (WHERE u.id IS NULL) AS day,
+         COUNT(m.seq) FILTER (WHERE u.id IS NULL AND d.at > $3) AS hour,
+         COUNT(m.seq) FILTER (WHERE u.id IS NULL AND d.at > $4) AS lately
+     FROM decisions d LEFT JOIN decisions u ON u.undoes = d.id
+     LEFT JOIN decision_members m ON m.decision_id = d.id
+     WHERE d.job_id = $1 AND d.at > $2 GROUP BY d.reviewer ORDER BY d.reviewer",
+);
+const HELD: Sql = Sql::same(
+    "SELECT holder, COUNT(*) AS held FROM reviews
+     WHERE job_id = $1 AND state = 'open' AND holder IS NOT NULL AND expires_at > $2
+     GROUP BY holder ORDER BY holder",
+);
+/// Answers to reviews that took several. The last one is known to be right only where somebody else said the same: the
+/// third has the last word, and nobody looks at it.
+const JUDGED: Sql = Sql::same(
+    "WITH said AS (
+         SELECT m.seq, d.id, d.reviewer, d.at, r.decision_id, d.kind || m.changes AS effect
+         FROM reviews r JOIN decision_members m ON m.job_id = r.job_id AND m.seq = r.seq
+         JOIN decisions d ON d.id = m.decision_id
+         WHERE r.job_id = $1 AND r.state = 'decided' AND r.round > 1 AND d.kind <> 'cannot_decide'
+           AND NOT EXISTS (SELECT 1 FROM decisions u WHERE u.undoes = d.id)),
+     compared AS (
+         SELECT *, COUNT(*) OVER (PARTITION BY seq, effect) AS alike,
+             MAX(CASE WHEN id = decision_id THEN effect END) OVER (PARTITION BY seq) AS stands
+         FROM said)
+     SELECT reviewer, COUNT(*) AS judged, COUNT(*) FILTER (WHERE effect <> stands) AS overruled
+     FROM compared WHERE at > $2 AND (id <> decision_id OR alike > 1) GROUP BY reviewer",
+);
+const BEGAN: Sql = Sql::same("SELECT MIN(at) AS began FROM decisions WHERE job_id = $1");
+const RECORDS: Sql = Sql::same(
+    "SELECT (done_at - $2) / $3 AS step, CAST(SUM(last_seq - first_seq + 1) AS BIGINT) AS records
+     FROM units WHERE job_id = $1 AND state = 'done' GROUP BY (done_at - $2) / $3",
+);
+const ANSWERED: Sql = Sql::same(
+    "SELECT (d.at - $2) / $3 AS step, COUNT(*) AS answers
+     FROM decisions d JOIN decision_members m ON m.decision_id = d.id
+     WHERE d.job_id = $1 AND NOT EXISTS (SELECT 1 FROM decisions u WHERE u.undoes = d.id)
+     GROUP BY (d.at - $2) / $3",
+);
+
+impl Store {
+    /// The people on a job.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails.
+    pub async fn shift(&self, job_id: i64, now: Timestamp) -> Result<Shift, StoreError> {
+        self.read(move |tx| Box::pin(async move { shift(tx, job_id, now).await })).await
+    }
+
+    /// What was done in each step of a job's time, from `from` on; steps without anything are left out.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails.
+    pub async fn pace(&self, job_id: i64, from: Timestamp, step: Duration) -> Result<Pace, StoreError> {
+        let step = i64::try_from(step.as_millis()).unwrap_or(i64::MAX).max(1);
+        self.read(move |tx| {
+            Box::pin(async move {
+                let mut pace = Pace::new();
+                for row in tx.rows(RECORDS, params![job_id, from, step]).await? {
+                    pace.entry(row.int("step")?).or_default().records = row.int("records")?;
+                }
+                for row in tx.rows(ANSWERED, params![job_id, from, step]).await? {
+                    pace.entry(row.int("step")?).or_default().answers = row.int("answers")?;
+                }
+                Ok(pace)
+            })
+        })
+        .await
+    }
+}
+
+async fn shift(tx: &mut Tx, job_id: i64, now: Timestamp) -> Result<Shift, StoreError> {
+    let mut shift = Shift::default();
+    for row in tx.rows(REVIEWS, params![job_id]).await? {
+        add_reviews(&mut shift.reviews, &row)?;
+    }
+    let mut people = BTreeMap::new();
+    let answers = params![job_id, now - TODAY, now - ON_SHIFT, now - LATELY];
+    for row in tx.rows(ANSWERS, answers).await? {
+        let lately = row.int("lately")?;
+        shift.lately.answers += lately;
+        shift.lately.reviewers += i64::from(lately > 0);
+        let person = status(&mut people, row.text("reviewer")?);
+        (person.hour, person.day) = (row.int("hour")?, row.int("day")?);
+        person.last_at = row.maybe_int("last_at")?.map(Timestamp);
+    }
+    for row in tx.rows(HELD, params![job_id, now]).await? {
+        status(&mut people, row.text("holder")?).held = row.int("held")?;
+    }
+    people.retain(|_, person| person.held > 0 || person.last_at.is_some_and(|at| now.since(at) < ON_SHIFT));
+    if !people.is_empty() {
+        for row in tx.rows(JUDGED, params![job_id, now - TODAY]).await? {
+            if let Some(person) = people.get_mut(&row.text("reviewer")?) {
+                (person.judged, person.overruled) = (row.int("judged")?, row.int("overruled")?);
+            }
+        }
+    }
+    let began = tx.row(BEGAN, params![job_id]).await?;
+    shift.lately.began = began.map(|row| row.maybe_int("began")).transpose()?.flatten().map(Timestamp);
+    shift.reviewers = people.into_values().collect();
+    Ok(shift)
+}
+
+fn status(people: &mut BTreeMap<String, ReviewerStatus>, reviewer: String) -> &mut ReviewerStatus {
+    let fresh = || ReviewerStatus { reviewer: reviewer.clone(), ..ReviewerStatus::default() };
+    people.entry(reviewer.clone()).or_insert_with(fresh)
+}
+
+fn add_reviews(reviews: &mut Reviews, row: &Row) -> Result<(), StoreError> {
+    let (count, rounds) = (row.int("reviews")?, row.int("rounds")?);
+    if row.text("state")? == "open" {
+        reviews.open += count;
+        reviews.given += rounds - count;
+        reviews.for_leads += row.int("for_leads")?;
+        reviews.add_kind(&row.text("kind")?, count);
+    } else {
+        reviews.decided += count;
+        reviews.taken += rounds;
+    }
+    Ok(())
+}
