@@ -43,7 +43,6 @@ CREATE TABLE reviews (
 ) WITHOUT ROWID;
 CREATE INDEX reviews_open ON reviews (job_id, seq) WHERE state = 'open';
 CREATE INDEX reviews_for_leads ON reviews (job_id, seq) WHERE state = 'open' AND lane = 'lead';
-CREATE INDEX reviews_alike ON reviews (job_id, alike, seq) WHERE state = 'open' AND alike IS NOT NULL;
 CREATE INDEX reviews_by_holder ON reviews (holder) WHERE state = 'open' AND holder IS NOT NULL;
 CREATE INDEX reviews_sampled ON reviews (job_id) WHERE sampled IS NOT NULL;
 CREATE INDEX reviews_not_final ON reviews (job_id, due_at) WHERE state = 'decided';

@@ -13,15 +13,19 @@ use super::card::{card, case};
 use super::read;
 use crate::domain::review::{AnswerKind, Case, Effect, ReviewRef};
 use crate::domain::time::Timestamp;
-use crate::store::{Held, Job, LeasedReviews, Logged, OwnQueue, ReviewQueue, StoreError};
+use crate::store::{ClusterSizes, Held, Job, LeasedReviews, Logged, OwnQueue, ReviewQueue, StoreError};
 
 /// Sums over the queue may be this old.
 const QUEUE_AGE: Duration = Duration::from_secs(1);
+/// Sizes of clusters may be this old.
+const CLUSTERS_AGE: Duration = Duration::from_secs(5);
 /// From this round on a reviewer sees what was said before.
 const LAST_WORD: i64 = 3;
 
 /// The queue of a job (0: of all), and when it was looked at.
 pub(in crate::service) type Queues = BTreeMap<i64, (Instant, ReviewQueue)>;
+/// The clusters of a job, and when they were counted.
+pub(in crate::service) type Clusters = BTreeMap<i64, (Instant, ClusterSizes)>;
 
 impl App {
     /// The card of a review that was just leased.
@@ -31,7 +35,10 @@ impl App {
         leased: &LeasedReviews,
     ) -> Result<v1::ReviewCard, StoreError> {
         let draft = leased.drafts.get(&held.at);
-        let alike = leased.alike.get(&held.at).copied().unwrap_or(0);
+        let alike = match held.alike {
+            Some(alike) => self.cluster_size(held.at.job_id, alike, held.round).await?,
+            None => 0,
+        };
         Ok(v1::ReviewCard {
             draft: draft.and_then(|draft| v1::Answer::decode(draft.as_slice()).ok()),
             alike: u32::try_from(alike).unwrap_or(u32::MAX),
@@ -91,6 +98,18 @@ impl App {
         let queue = self.store.review_queue(job_id, now).await?;
         queues.insert(key, (Instant::now(), queue.clone()));
         Ok(queue)
+    }
+
+    /// How many reviews are alike, as it was a few seconds ago.
+    async fn cluster_size(&self, job_id: i64, alike: i64, round: i64) -> Result<i64, StoreError> {
+        let mut clusters = self.clusters.lock().await;
+        clusters.retain(|_, (at, _)| at.elapsed() < CLUSTERS_AGE);
+        if !clusters.contains_key(&job_id) {
+            let sizes = self.store.cluster_sizes(job_id).await?;
+            clusters.insert(job_id, (Instant::now(), sizes));
+        }
+        let sizes = clusters.get(&job_id).map(|(_, sizes)| sizes);
+        Ok(sizes.and_then(|sizes| sizes.get(&(alike, round))).copied().unwrap_or(0))
     }
 
     /// Jobs that a request names; none: all.

@@ -6,13 +6,16 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::super::audit::{self, Note};
-use super::super::db::{Sql, Tx, params};
+use super::super::db::{Row, Sql, Tx, params};
 use super::super::{Lane, ReviewConflict, Store, StoreError};
 use super::lease::{Held, read_held};
 use super::{hands, lease, lock};
 use crate::domain::lease::Token;
 use crate::domain::review::ReviewRef;
 use crate::domain::time::Timestamp;
+
+/// Open reviews by cluster and round.
+pub type ClusterSizes = HashMap<(i64, i64), i64>;
 
 /// Members held at a time, at most.
 const MOST: i64 = 200;
@@ -56,28 +59,16 @@ const MEMBERS: Sql = Sql::pair(
          COUNT(DISTINCT alike) AS clusters
      FROM reviews WHERE job_id = $1 AND seq IN (SELECT value FROM json_each($3))",
 );
-/// How many of a cluster are open; no more than a thousand are counted.
-const SIZE: Sql = Sql::same(
-    "SELECT COUNT(*) AS open FROM (
-         SELECT 1 FROM reviews WHERE job_id = $1 AND alike = $2 AND state = 'open' AND lane = 'reviewer' AND round = $3
-         LIMIT 1000) found",
+/// Clusters worth a look, by round: an index of them would cost every commit more than this costs every few seconds.
+const SIZES: Sql = Sql::same(
+    "SELECT alike, round, COUNT(*) AS open FROM reviews
+     WHERE job_id = $1 AND state = 'open' AND lane = 'reviewer' AND alike IS NOT NULL
+     GROUP BY alike, round HAVING COUNT(*) > 1",
 );
 
 async fn opened(tx: &mut Tx, at: ReviewRef, reviewer: &str) -> Result<Held, StoreError> {
     let row = tx.row(OPENED, params![at.job_id, at.seq, reviewer]).await?;
     read_held(&row.ok_or(StoreError::Review(ReviewConflict::Taken))?)
-}
-
-/// How many open reviews are in the cluster of each of these, if it has one.
-pub(super) async fn sizes(tx: &mut Tx, held: &[Held]) -> Result<HashMap<ReviewRef, i64>, StoreError> {
-    let mut sizes = HashMap::new();
-    for held in held {
-        let Some(alike) = held.alike else { continue };
-        if let Some(row) = tx.row(SIZE, params![held.at.job_id, alike, held.round]).await? {
-            sizes.insert(held.at, row.int("open")?);
-        }
-    }
-    Ok(sizes)
 }
 
 impl Store {
@@ -177,6 +168,22 @@ impl Store {
                     return Err(StoreError::Review(ReviewConflict::NoCluster));
                 }
                 row.int("opened")
+            })
+        })
+        .await
+    }
+
+    /// How many reviews of a job are open in each cluster that waits for the same answer; those that are alone are left
+    /// out.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails.
+    pub async fn cluster_sizes(&self, job_id: i64) -> Result<ClusterSizes, StoreError> {
+        self.read(move |tx| {
+            Box::pin(async move {
+                let rows = tx.rows(SIZES, params![job_id]).await?;
+                let size = |row: &Row| Ok(((row.int("alike")?, row.int("round")?), row.int("open")?));
+                rows.iter().map(size).collect()
             })
         })
         .await

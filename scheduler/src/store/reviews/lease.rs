@@ -9,7 +9,7 @@ use super::super::audit::{self, Note};
 use super::super::db::{Row, Sql, Tx, params};
 use super::super::{Lane, ReviewConflict, Store, StoreError};
 use super::queue::OwnQueue;
-use super::{cluster, hands, queue, read_ref};
+use super::{hands, queue, read_ref};
 use crate::domain::lease::Token;
 use crate::domain::review::{ReviewLane, ReviewRef};
 use crate::domain::time::Timestamp;
@@ -64,8 +64,6 @@ pub struct LeasedReviews {
     pub held: Vec<Held>,
     /// What it had written on them before.
     pub drafts: HashMap<ReviewRef, Vec<u8>>,
-    /// How many open reviews are in the cluster of each; at most 1,000 are counted.
-    pub alike: HashMap<ReviewRef, i64>,
     /// What else it has to do with the queue.
     pub own: OwnQueue,
 }
@@ -226,9 +224,8 @@ async fn lease(tx: &mut Tx, ask: ReviewAsk, now: Timestamp) -> Result<LeasedRevi
     let all: Vec<_> = held.iter().map(|held| held.at).collect();
     let drafts = hands::grant(tx, &ask.reviewer.name, ask.token.hash(), &all).await?;
     seen(tx, &ask.reviewer.name, &held, now).await?;
-    let alike = cluster::sizes(tx, &held).await?;
     let own = queue::own(tx, &ask.reviewer.name, ask.job_id, now).await?;
-    Ok(LeasedReviews { held, drafts, alike, own })
+    Ok(LeasedReviews { held, drafts, own })
 }
 
 /// Notes that a reviewer is shown what the cards of these reviews hold.

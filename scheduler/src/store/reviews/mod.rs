@@ -16,6 +16,7 @@ mod shift;
 mod undo;
 
 pub use cases::{Reviewed, ReviewedUnit};
+pub use cluster::ClusterSizes;
 pub use decide::{Decided, Decision, Member};
 pub use lease::{Held, LeasedReviews, ReviewAsk, Reviewer};
 pub use log::{Logged, Standing};
