@@ -73,7 +73,6 @@ pub fn check_code(field: &str) -> String {
 
 /// A number below a million that a place has for good: so the sample is the same however units are cut and whoever
 /// commits them.
-#[expect(clippy::cast_possible_truncation, reason = "a remainder below a million")]
 fn draw(seq: i64) -> u32 {
     // The multiplier of Fibonacci hashing: neighbours land far apart.
     let mixed = seq.cast_unsigned().wrapping_mul(0x9e37_79b9_7f4a_7c15);
