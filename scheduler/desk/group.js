@@ -31,6 +31,8 @@ export class Group {
     this.desk.decided += done;
     if (answer.decision) this.desk.recent.settle(this.desk.recent.add({ work, answer: null, item: null }), answer.decision);
     this.desk.frame.toast(this.desk.words.say('done.cluster', { n: done }));
+    // The next cards are asked for below: until they come nobody knows that there are none.
+    this.desk.waiting = true;
     this.#end();
     this.desk.takingBack.letGo(apart).then(() => this.desk.sender.fill());
   }
