@@ -22,7 +22,7 @@ const SHARE: u32 = 20;
 const MOST: usize = 2_000;
 
 /// Something counted, and when.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 struct Counted<T> {
     what: Arc<T>,
     at: Instant,
@@ -76,8 +76,7 @@ impl App {
     pub(super) async fn people(&self, job: &str) -> Result<v1::GetShiftResponse, Status> {
         let (job, now) = (self.find(job).await?, self.clock.now());
         let progress = self.progress(&job).await?;
-        let count = async { Ok((self.store.shift(job.id, now).await?, now)) };
-        let counted = self.shifts.shifts.get(job.id, count).await?;
+        let counted = self.shifts.shifts.get(job.id, self.count_shift(job.id, now)).await?;
         let (shift, at) = &*counted;
         let deadline = job.schedule.deadline.filter(|_| !job.state.has_ended());
         let ahead = shift::ahead(&shift.reviews, &shift.lately, records(&progress), deadline, *at);
@@ -87,6 +86,10 @@ impl App {
             for_leads: shift.reviews.for_leads.unsigned_abs(),
             people: Some(lane(shift, ahead)),
         })
+    }
+
+    async fn count_shift(&self, job_id: i64, now: Timestamp) -> Result<(Shift, Timestamp), StoreError> {
+        Ok((self.store.shift(job_id, now).await?, now))
     }
 
     /// What was done on a job, step by step.

@@ -90,13 +90,13 @@ const JUDGED: Sql = Sql::same(
 const BEGAN: Sql = Sql::same("SELECT MIN(at) AS began FROM decisions WHERE job_id = $1");
 const RECORDS: Sql = Sql::same(
     "SELECT (done_at - $2) / $3 AS step, CAST(SUM(last_seq - first_seq + 1) AS BIGINT) AS records
-     FROM units WHERE job_id = $1 AND state = 'done' GROUP BY (done_at - $2) / $3",
+     FROM units WHERE job_id = $1 AND state = 'done' GROUP BY 1",
 );
 const ANSWERED: Sql = Sql::same(
     "SELECT (d.at - $2) / $3 AS step, COUNT(*) AS answers
      FROM decisions d JOIN decision_members m ON m.decision_id = d.id
      WHERE d.job_id = $1 AND NOT EXISTS (SELECT 1 FROM decisions u WHERE u.undoes = d.id)
-     GROUP BY (d.at - $2) / $3",
+     GROUP BY 1",
 );
 
 impl Store {
