@@ -12,7 +12,7 @@ use super::work::proto_duration;
 use super::{App, status};
 use crate::domain::shift::{self, Ahead, Records, Reviews};
 use crate::domain::time::Timestamp;
-use crate::store::{Job, PaceStep, Progress, ReviewerStatus, Shift, StoreError};
+use crate::store::{Day, Job, PaceStep, Progress, ReviewerStatus, Shift, StoreError};
 
 /// A count may be this old,
 const AGE: Duration = Duration::from_secs(1);
@@ -37,6 +37,7 @@ struct Last<T>(Arc<Mutex<HashMap<i64, Counted<T>>>>);
 #[derive(Debug, Clone, Default)]
 pub(super) struct Cache {
     shifts: Last<(Shift, Timestamp)>,
+    days: Last<HashMap<String, Day>>,
     paces: Last<v1::GetPaceResponse>,
 }
 
@@ -78,10 +79,11 @@ impl App {
         let progress = self.progress(&job).await?;
         let counted = self.shifts.shifts.get(job.id, self.count_shift(job.id, now)).await?;
         let (shift, at) = &*counted;
+        let days = self.shifts.days.get(job.id, self.store.shift_day(job.id, now)).await?;
         let deadline = job.schedule.deadline.filter(|_| !job.state.has_ended());
         let ahead = shift::ahead(&shift.reviews, &shift.lately, records(&progress), deadline, *at);
         Ok(v1::GetShiftResponse {
-            reviewers: shift.reviewers.iter().take(MOST).map(|person| reviewer(person, *at)).collect(),
+            reviewers: shift.reviewers.iter().take(MOST).map(|person| reviewer(person, &days, *at)).collect(),
             open_by_finding: counts(&shift.reviews),
             for_leads: shift.reviews.for_leads.unsigned_abs(),
             people: Some(lane(shift, ahead)),
@@ -123,15 +125,17 @@ fn counts(reviews: &Reviews) -> HashMap<String, u64> {
     reviews.by_finding.iter().map(|(code, open)| (code.clone(), open.unsigned_abs())).collect()
 }
 
-fn reviewer(person: &ReviewerStatus, now: Timestamp) -> v1::ReviewerStatus {
+fn reviewer(person: &ReviewerStatus, days: &HashMap<String, Day>, now: Timestamp) -> v1::ReviewerStatus {
+    let day = days.get(&person.reviewer).copied().unwrap_or_default();
     v1::ReviewerStatus {
         reviewer: person.reviewer.clone(),
         answered_hour: person.hour.unsigned_abs(),
-        answered_day: person.day.unsigned_abs(),
+        // Counted less often: an hour is never more than its day.
+        answered_day: day.answered.max(person.hour).unsigned_abs(),
         held: person.held.unsigned_abs(),
         idle: person.last_at.map(|at| proto_duration(now.since(at))),
-        judged: person.judged.unsigned_abs(),
-        overruled: person.overruled.unsigned_abs(),
+        judged: day.judged.unsigned_abs(),
+        overruled: day.overruled.unsigned_abs(),
     }
 }
 

@@ -57,8 +57,8 @@ pub use progress::{Progress, UnitStatus};
 use ready_from::ReadyFrom;
 pub use records::{Found, Having, UnitBlocks};
 pub use reviews::{
-    Decided, Decision, Held, LeasedReviews, Logged, Member, OwnQueue, Pace, PaceStep, ReviewAsk, ReviewQueue,
-    Reviewed, ReviewedUnit, Reviewer, ReviewerStatus, Shift, Standing,
+    Day, Decided, Decision, Held, LeasedReviews, Logged, Member, OwnQueue, Pace, PaceStep, ReviewAsk,
+    ReviewQueue, Reviewed, ReviewedUnit, Reviewer, ReviewerStatus, Shift, Standing,
 };
 pub use splits::SplitOutcome;
 use traffic::Traffic;
