@@ -3,7 +3,7 @@
 import { h, only } from '../dom.js';
 import { bar, line } from './charts.js';
 import { automatic, people } from './lanes.js';
-import { deadline, ended, legend, numbers, Section, state, verdictBar } from './parts.js';
+import { deadline, ended, legend, numbers, Section, span, state, verdictBar } from './parts.js';
 import { failedList, quality, reviewers, units, workers } from './tables.js';
 
 /** Bars that are shown at once; the rest is a click away. */
@@ -61,7 +61,7 @@ export class JobPage {
     const shown = JSON.stringify([job.name, job.state, job.paused, deadline(words, job)]);
     if (shown === this.headShown) return;
     this.headShown = shown;
-    const facts = [job.pack, ended(job) ? null : deadline(words, job), words.say('ops.age', { span: words.span(job.age ?? 0) })];
+    const facts = [job.pack, ended(job) ? null : `${words.say('ops.deadline')}: ${deadline(words, job)}`, words.say('ops.age', { span: words.span(job.age ?? 0) })];
     only(this.head, h('h1', {}, h('bdi', {}, job.name)), h('span', { class: 'badges' }, state(words, job)), h('p', { class: 'quiet' }, facts.filter(Boolean).join(' · ')));
   }
 
@@ -70,7 +70,7 @@ export class JobPage {
     const { rate } = numbers(words);
     // The last step has only begun: its rate would always be a fall.
     const whole = (values) => (values.length > 1 && !over ? values.slice(0, -1) : values);
-    const ends = [words.say('ops.pace.from', { span: words.span(step * records.length) }), over ? words.say('ops.pace.end') : words.say('ops.pace.now')];
+    const ends = [words.say('ops.pace.from', { span: span(words, step * records.length) }), over ? words.say('ops.pace.end') : words.say('ops.pace.now')];
     return h(
       'div',
       { class: 'charts' },

@@ -2,7 +2,7 @@
 
 import { h } from '../dom.js';
 import { bar } from './charts.js';
-import { ended, facts, numbers } from './parts.js';
+import { ended, facts, numbers, span } from './parts.js';
 
 /** Whether what is left fits: a word with a mark, never a colour alone. */
 function verdict(words, job, left, none) {
@@ -11,8 +11,8 @@ function verdict(words, job, left, none) {
   if (left === undefined) return h('p', { class: 'verdict quiet' }, none);
   if (job.deadline_in === undefined) return null;
   const spare = job.deadline_in - left;
-  if (spare >= 0) return h('p', { class: 'verdict good' }, '✓ ', words.say('ops.lane.in_time', { span: words.span(spare) }));
-  return h('p', { class: 'verdict bad' }, '! ', words.say('ops.lane.late', { span: words.span(-spare) }));
+  if (spare >= 0) return h('p', { class: 'verdict good' }, '✓ ', words.say('ops.lane.in_time', { span: span(words, spare) }));
+  return h('p', { class: 'verdict bad' }, '! ', words.say('ops.lane.late', { span: span(words, -spare) }));
 }
 
 function lane({ title, share, said, shown, rows }) {
@@ -34,8 +34,8 @@ export function automatic(words, job) {
     shown: verdict(words, job, left, words.say('ops.lane.nobody')),
     rows: [
       [words.say('ops.rate.mean'), words.say('ops.per_second', { rate: rate(progress.records_per_second) })],
-      running && [words.say('ops.left'), left === undefined ? '–' : words.span(left)],
-      [words.say('ops.elapsed'), words.span(progress.elapsed ?? 0)],
+      running && [words.say('ops.left'), left === undefined ? '–' : span(words, left)],
+      [words.say('ops.elapsed'), span(words, progress.elapsed ?? 0)],
       running && [words.say('ops.workers'), count(progress.workers)],
       running && [words.say('ops.workers_wanted'), count(progress.workers_wanted), short ? h('span', { class: 'more' }, ` ${words.say('ops.more', { n: short })}`) : null],
     ],
@@ -49,7 +49,7 @@ export function people(words, { job, people: lane_, for_leads: forLeads }) {
   const all = decided + lane_.open + lane_.to_come;
   const share = all ? decided / all : 0;
   const waits = lane_.answers_left > 0 && !ended(job);
-  const left = all > 0 && !waits ? 0 : lane_.left;
+  const left = all > 0 && lane_.answers_left === 0 ? 0 : lane_.left;
   const short = Math.max(0, (lane_.reviewers_wanted ?? 0) - lane_.reviewers);
   return lane({
     title: words.say('ops.lane.people'),
@@ -58,7 +58,7 @@ export function people(words, { job, people: lane_, for_leads: forLeads }) {
     shown: all === 0 ? h('p', { class: 'verdict quiet' }, words.say('ops.lane.nothing')) : verdict(words, job, left, words.say('ops.lane.no_answers')),
     rows: [
       [words.say('ops.rate.lately'), words.say('ops.per_minute', { rate: rate(lane_.answers_per_second * 60) })],
-      waits && [words.say('ops.left'), lane_.left === undefined ? '–' : words.span(lane_.left)],
+      waits && [words.say('ops.left'), lane_.left === undefined ? '–' : span(words, lane_.left)],
       [words.say('ops.reviews.open'), count(open), forLeads ? h('span', { class: 'quiet' }, ` ${words.say('ops.reviews.leads', { n: forLeads })}`) : null],
       waits && lane_.to_come > 0 && [words.say('ops.reviews.to_come'), `≈ ${count(lane_.to_come)}`],
       waits && [words.say('ops.answers_left'), `≈ ${count(lane_.answers_left)}`],

@@ -1,7 +1,7 @@
 // All jobs, the newest first.
 
-import { h, only } from '../dom.js';
-import { deadline, ended, numbers, state, table, verdictBar } from './parts.js';
+import { h } from '../dom.js';
+import { deadline, ended, numbers, redraw, span, state, table, verdictBar } from './parts.js';
 
 export class ListPage {
   constructor(words) {
@@ -17,7 +17,7 @@ export class ListPage {
     const shown = JSON.stringify(jobs);
     if (shown === this.shown) return;
     this.shown = shown;
-    only(this.body, jobs.length ? this.#table(jobs) : h('p', { class: 'quiet' }, this.words.say('ops.jobs.none')));
+    redraw(this.body, jobs.length ? this.#table(jobs) : h('p', { class: 'quiet' }, this.words.say('ops.jobs.none')));
   }
 
   #table(jobs) {
@@ -28,7 +28,7 @@ export class ListPage {
       { head: words.say('ops.state'), cell: (job) => h('span', { class: 'badges' }, state(words, job)) },
       { head: words.say('ops.done'), kind: 'wide', cell: ({ progress }) => [verdictBar(progress), h('span', { class: 'remark' }, words.say('ops.done_of', { share: percent(1 - progress.pending / (progress.records || 1)), records: progress.records }))] },
       { head: words.say('ops.rate'), kind: 'number', cell: ({ progress }) => words.say('ops.per_second', { rate: rate(progress.records_per_second) }) },
-      { head: words.say('ops.left'), kind: 'number', cell: ({ progress }) => (progress.left === undefined ? '–' : words.span(progress.left)) },
+      { head: words.say('ops.left'), kind: 'number', cell: ({ progress }) => (progress.left === undefined ? '–' : span(words, progress.left)) },
       { head: words.say('ops.people_left'), kind: 'number', cell: ({ progress }) => [count(progress.reviews_open), h('span', { class: 'remark' }, words.say('ops.people_decided', { n: progress.reviews_decided }))] },
       { head: words.say('ops.deadline'), cell: (job) => (ended(job) ? '–' : deadline(words, job)) },
     ];

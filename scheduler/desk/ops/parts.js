@@ -17,6 +17,33 @@ export function numbers(words) {
   };
 }
 
+/** A length of time in its two largest units: `2 giờ 18 phút`. Whether a shift is late by minutes shows in the second. */
+export function span(words, seconds) {
+  const whole = Math.max(0, Math.round(seconds));
+  const [unit, small] = whole >= 86_400 ? ['day', 'hour'] : ['hour', 'minute'];
+  const size = { day: 86_400, hour: 3600, minute: 60 };
+  if (whole < 3600) return words.span(whole);
+  const rest = Math.floor((whole % size[unit]) / size[small]);
+  const say = (value, name) => new Intl.NumberFormat(words.language, { style: 'unit', unit: name, unitDisplay: 'long' }).format(value);
+  return [say(Math.floor(whole / size[unit]), unit), rest ? say(rest, small) : null].filter(Boolean).join(' ');
+}
+
+const KEPT = '.tall, .scroll, details';
+const FOCUSABLE = 'a, summary, [tabindex]';
+
+/** Draws a part again. Where it was scrolled to, what was open and what had the focus stay, or nobody could read on. */
+export function redraw(node, drawn) {
+  const before = [...node.querySelectorAll(KEPT)].map((one) => [one.scrollTop, one.scrollLeft, one.open]);
+  const focus = [...node.querySelectorAll(FOCUSABLE)].indexOf(document.activeElement);
+  only(node, drawn);
+  [...node.querySelectorAll(KEPT)].forEach((one, place) => {
+    const [top, left, open] = before[place] ?? [0, 0, false];
+    if (open) one.open = true;
+    one.scrollTo(left, top);
+  });
+  if (focus >= 0) node.querySelectorAll(FOCUSABLE)[focus]?.focus({ preventScroll: true });
+}
+
 /** A part of the page that is drawn again only when what it shows is another: a selection in it stays, a reader keeps quiet. */
 export class Section {
   constructor(title, props = {}) {
@@ -29,7 +56,7 @@ export class Section {
     const shown = JSON.stringify(data);
     if (shown === this.shown) return;
     this.shown = shown;
-    only(this.body, draw(data));
+    redraw(this.body, draw(data));
   }
 }
 
@@ -80,7 +107,7 @@ export function legend(words, progress) {
 export function deadline(words, job) {
   if (job.deadline_in === undefined) return words.say('ops.deadline.none');
   const key = job.deadline_in >= 0 ? 'ops.deadline.in' : 'ops.deadline.missed';
-  return words.say(key, { span: words.span(Math.abs(job.deadline_in)) });
+  return words.say(key, { span: span(words, Math.abs(job.deadline_in)) });
 }
 
 export const ended = (job) => job.state === 'completed' || job.state === 'cancelled';

@@ -28,7 +28,7 @@ export function reviewers(words, list) {
     { head: words.say('ops.shift.hour'), kind: 'wide', cell: (one) => [bar(one.hour / most), h('span', { class: 'remark' }, count(one.hour))] },
     { head: words.say('ops.shift.day'), kind: 'number', cell: (one) => count(one.day) },
     { head: words.say('ops.shift.held'), kind: 'number', cell: (one) => count(one.held) },
-    { head: words.say('ops.shift.idle'), kind: 'number', cell: (one) => [one.idle === undefined ? '–' : words.span(one.idle), idle(one) ? h('span', { class: 'remark' }, badge(words.say('ops.shift.is_idle'), 'warn')) : null] },
+    { head: words.say('ops.shift.idle'), kind: 'number', cell: (one) => [idle(one) ? [badge(words.say('ops.shift.is_idle'), 'warn'), ' '] : null, one.idle === undefined ? '–' : words.span(one.idle)] },
     { head: words.say('ops.shift.wrong'), kind: 'number', cell: wrong },
   ];
   return [h('p', { class: 'lead' }, words.say('ops.shift.count', { n: list.length, busy, idle: list.length - busy })), h('div', { class: 'tall' }, table(words.say('ops.shift'), columns, sorted))];
@@ -84,5 +84,5 @@ export function failedList(words, count, found) {
     { head: words.say('ops.failed.key'), cell: (record) => h('bdi', { class: 'id' }, record.key) },
     { head: words.say('ops.failed.row'), kind: 'number', cell: (record) => numbers(words).count(record.row) },
   ];
-  return [h('p', { class: 'lead' }, words.say('ops.failed.count', { n: count })), found ? table(words.say('ops.failed'), columns, found.records) : null, found?.more ? nothing(words.say('ops.failed.more')) : null];
+  return [h('p', { class: 'lead' }, words.say('ops.failed.count', { n: count })), found ? h('div', { class: 'tall short' }, table(words.say('ops.failed'), columns, found.records)) : null, found?.more ? nothing(words.say('ops.failed.more')) : null];
 }

@@ -16,7 +16,7 @@ const AIM: f64 = 0.9;
 /// A rate is measured on at least so much time, or the first answer would promise wonders.
 const SHORTEST: Duration = Duration::from_secs(10);
 /// Steps in which a job's time is shown, at most,
-const STEPS: u32 = 60;
+const STEPS: u64 = 60;
 /// and how long each is at least.
 const SHORTEST_STEP: Duration = Duration::from_secs(5);
 
@@ -142,7 +142,8 @@ pub fn ahead(
 
 /// How long each of the steps is in which so much time is shown.
 pub fn step(time: Duration) -> Duration {
-    Duration::from_secs((time.div_f64(f64::from(STEPS)).as_secs_f64().ceil()) as u64).max(SHORTEST_STEP)
+    // One more than it takes, so that the last step holds now.
+    Duration::from_secs(time.as_secs() / STEPS + 1).max(SHORTEST_STEP)
 }
 
 /// A count as a real number.
@@ -231,13 +232,16 @@ mod tests {
         reviews.add_kind("a.x,b.y", 2);
         reviews.add_kind("b.y", 3);
         reviews.add_kind("c.z", 0);
-        assert_eq!(reviews.by_finding, [("a.x".into(), 2), ("b.y".into(), 5)].into());
+        let expected = BTreeMap::from([("a.x".to_owned(), 2), ("b.y".to_owned(), 5)]);
+        assert_eq!(reviews.by_finding, expected);
     }
 
     #[test]
     fn time_is_shown_in_at_most_sixty_steps() {
         assert_eq!(step(Duration::ZERO), SHORTEST_STEP);
-        assert_eq!(step(Duration::from_secs(3_600)), Duration::from_secs(60));
-        assert_eq!(step(Duration::from_secs(3_601)), Duration::from_secs(61));
+        for millis in [299_999, 300_000, 3_599_999, 3_600_000, 86_400_000] {
+            let time = Duration::from_millis(millis);
+            assert!(time.as_millis() / step(time).as_millis() < u128::from(STEPS), "{time:?}");
+        }
     }
 }

@@ -12,7 +12,7 @@ use super::work::proto_duration;
 use super::{App, status};
 use crate::domain::shift::{self, Ahead, Records, Reviews};
 use crate::domain::time::Timestamp;
-use crate::store::{Job, PaceStep, Progress, ReviewerStatus, Shift, StoreError};
+use crate::store::{Day, Job, PaceStep, Progress, ReviewerStatus, Shift, StoreError};
 
 /// A count may be this old,
 const AGE: Duration = Duration::from_secs(1);
@@ -22,7 +22,7 @@ const SHARE: u32 = 20;
 const MOST: usize = 2_000;
 
 /// Something counted, and when.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 struct Counted<T> {
     what: Arc<T>,
     at: Instant,
@@ -37,6 +37,7 @@ struct Last<T>(Arc<Mutex<HashMap<i64, Counted<T>>>>);
 #[derive(Debug, Clone, Default)]
 pub(super) struct Cache {
     shifts: Last<(Shift, Timestamp)>,
+    days: Last<HashMap<String, Day>>,
     paces: Last<v1::GetPaceResponse>,
 }
 
@@ -76,17 +77,21 @@ impl App {
     pub(super) async fn people(&self, job: &str) -> Result<v1::GetShiftResponse, Status> {
         let (job, now) = (self.find(job).await?, self.clock.now());
         let progress = self.progress(&job).await?;
-        let count = async { Ok((self.store.shift(job.id, now).await?, now)) };
-        let counted = self.shifts.shifts.get(job.id, count).await?;
+        let counted = self.shifts.shifts.get(job.id, self.count_shift(job.id, now)).await?;
         let (shift, at) = &*counted;
+        let days = self.shifts.days.get(job.id, self.store.shift_day(job.id, now)).await?;
         let deadline = job.schedule.deadline.filter(|_| !job.state.has_ended());
         let ahead = shift::ahead(&shift.reviews, &shift.lately, records(&progress), deadline, *at);
         Ok(v1::GetShiftResponse {
-            reviewers: shift.reviewers.iter().take(MOST).map(|person| reviewer(person, *at)).collect(),
+            reviewers: shift.reviewers.iter().take(MOST).map(|person| reviewer(person, &days, *at)).collect(),
             open_by_finding: counts(&shift.reviews),
             for_leads: shift.reviews.for_leads.unsigned_abs(),
             people: Some(lane(shift, ahead)),
         })
+    }
+
+    async fn count_shift(&self, job_id: i64, now: Timestamp) -> Result<(Shift, Timestamp), StoreError> {
+        Ok((self.store.shift(job_id, now).await?, now))
     }
 
     /// What was done on a job, step by step.
@@ -120,15 +125,17 @@ fn counts(reviews: &Reviews) -> HashMap<String, u64> {
     reviews.by_finding.iter().map(|(code, open)| (code.clone(), open.unsigned_abs())).collect()
 }
 
-fn reviewer(person: &ReviewerStatus, now: Timestamp) -> v1::ReviewerStatus {
+fn reviewer(person: &ReviewerStatus, days: &HashMap<String, Day>, now: Timestamp) -> v1::ReviewerStatus {
+    let day = days.get(&person.reviewer).copied().unwrap_or_default();
     v1::ReviewerStatus {
         reviewer: person.reviewer.clone(),
         answered_hour: person.hour.unsigned_abs(),
-        answered_day: person.day.unsigned_abs(),
+        // Counted less often: an hour is never more than its day.
+        answered_day: day.answered.max(person.hour).unsigned_abs(),
         held: person.held.unsigned_abs(),
         idle: person.last_at.map(|at| proto_duration(now.since(at))),
-        judged: person.judged.unsigned_abs(),
-        overruled: person.overruled.unsigned_abs(),
+        judged: day.judged.unsigned_abs(),
+        overruled: day.overruled.unsigned_abs(),
     }
 }
 

@@ -57,7 +57,7 @@ pub use progress::{Progress, UnitStatus};
 use ready_from::ReadyFrom;
 pub use records::{Found, Having, UnitBlocks};
 pub use reviews::{
-    ClusterSizes, Decided, Decision, Held, LeasedReviews, Logged, Member, OwnQueue, Pace, PaceStep,
+    ClusterSizes, Day, Decided, Decision, Held, LeasedReviews, Logged, Member, OwnQueue, Pace, PaceStep,
     ReviewAsk, ReviewQueue, Reviewed, ReviewedUnit, Reviewer, ReviewerStatus, Shift, Standing,
 };
 pub use splits::SplitOutcome;

@@ -1,10 +1,12 @@
 //! The people on a job, as an operator sees them.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use emend_scheduler::domain::review::{AnswerKind, Effect};
 use emend_scheduler::domain::shift::{LATELY, ON_SHIFT, TODAY};
-use emend_scheduler::store::{PaceStep, ReviewerStatus, Shift};
+use emend_scheduler::domain::time::Timestamp;
+use emend_scheduler::store::{Day, Job, PaceStep, ReviewerStatus, Shift};
 use emend_tests::bench::{Bench, T0, at};
 use emend_tests::on_both_stores;
 use emend_tests::reviewer::{HOLD, UNDO, says, written};
@@ -20,6 +22,10 @@ on_both_stores!(
 
 fn named<'s>(shift: &'s Shift, name: &str) -> &'s ReviewerStatus {
     shift.reviewers.iter().find(|person| person.reviewer == name).unwrap()
+}
+
+async fn day(bench: &Bench, job: &Job, name: &str, now: Timestamp) -> Day {
+    bench.store.shift_day(job.id, now).await.unwrap().get(name).copied().unwrap_or_default()
 }
 
 async fn nobody_is_there_at_first(bench: &Bench) {
@@ -41,16 +47,17 @@ async fn each_reviewer_is_counted_with_what_is_held_and_answered(bench: &Bench) 
     let cannot = Effect { kind: AnswerKind::CannotDecide, changes: vec![] };
     written(b.decide(ask[0].at, &cannot, at(70)).await);
     let shift = bench.store.shift(job.id, at(80)).await.unwrap();
-    let of = |reviewer: &str, count, held, last| ReviewerStatus {
+    let of = |reviewer: &str, hour, held, last| ReviewerStatus {
         reviewer: reviewer.into(),
-        hour: count,
-        day: count,
+        hour,
         held,
         last_at: Some(last),
-        judged: 0,
-        overruled: 0,
     };
     assert_eq!(shift.reviewers, [of("a", 3, 0, T0), of("b", 1, 1, at(70))]);
+    assert_eq!(
+        (day(bench, &job, "a", at(80)).await.answered, day(bench, &job, "b", at(80)).await.answered),
+        (3, 1)
+    );
     assert_eq!((shift.lately.answers, shift.lately.reviewers, shift.lately.began), (4, 2, Some(T0)));
     let reviews = &shift.reviews;
     assert_eq!((reviews.open, reviews.decided, reviews.taken, reviews.for_leads), (9, 3, 3, 1));
@@ -60,8 +67,10 @@ async fn each_reviewer_is_counted_with_what_is_held_and_answered(bench: &Bench) 
     assert_eq!((shift.lately.answers, named(&shift, "b").held, named(&shift, "a").hour), (0, 0, 3));
     let shift = bench.store.shift(job.id, at(30) + ON_SHIFT).await.unwrap();
     assert_eq!(shift.reviewers.iter().map(|person| &person.reviewer).collect::<Vec<_>>(), ["b"]);
+    assert_eq!(day(bench, &job, "a", at(70) + ON_SHIFT).await.answered, 3);
     let shift = bench.store.shift(job.id, at(70) + TODAY).await.unwrap();
     assert_eq!(shift.reviewers, []);
+    assert_eq!(bench.store.shift_day(job.id, at(70) + TODAY).await.unwrap(), HashMap::new());
 }
 
 async fn what_is_taken_back_counts_as_done_and_not_as_answered(bench: &Bench) {
@@ -72,7 +81,8 @@ async fn what_is_taken_back_counts_as_done_and_not_as_answered(bench: &Bench) {
     a.undo(decision, at(5)).await.unwrap();
     let shift = bench.store.shift(job.id, at(6)).await.unwrap();
     let person = named(&shift, "a");
-    assert_eq!((person.hour, person.day, person.held, person.last_at), (0, 0, 1, Some(at(5))));
+    assert_eq!((person.hour, person.held, person.last_at), (0, 1, Some(at(5))));
+    assert_eq!(day(bench, &job, "a", at(6)).await, Day::default());
     assert_eq!((shift.lately.answers, shift.lately.reviewers, shift.reviews.given), (0, 0, 0));
 }
 
@@ -92,8 +102,10 @@ async fn whoever_did_not_agree_is_overruled(bench: &Bench) {
         }
     }
     let shift = bench.store.shift(job.id, later(3)).await.unwrap();
-    let judged = |name| (named(&shift, name).judged, named(&shift, name).overruled);
-    assert_eq!((judged("a"), judged("b"), judged("c")), ((2, 1), (2, 1), (0, 0)));
+    for (name, answered, judged, overruled) in [("a", 2, 2, 1), ("b", 2, 2, 1), ("c", 1, 0, 0)] {
+        let day = day(bench, &job, name, later(3)).await;
+        assert_eq!(day, Day { answered, judged, overruled }, "{name}");
+    }
     assert_eq!((shift.reviews.decided, shift.reviews.taken), (2, 5));
 }
 

@@ -1,5 +1,7 @@
 //! The operator's pages: the figures of a job, the same as over gRPC, and no value of a record among them.
 
+use std::time::Duration;
+
 use emend_proto::encode;
 use emend_proto::v1::import_records_request::Part;
 use emend_proto::v1::{
@@ -7,6 +9,7 @@ use emend_proto::v1::{
     ImportHeader, ImportRecordsRequest, LeaseRef, LeaseReviewsRequest, LeaseUnitsRequest, PackRef,
     RecordList, RecordResult, SealJobRequest, UnitCommit, import_chunk,
 };
+use emend_tests::process::eventually;
 use emend_tests::records::{corrected, failed, routed, valid, with_payload};
 use emend_tests::scheduler::{jobs, reviews, work};
 use serde_json::{Value, json};
@@ -16,6 +19,8 @@ use crate::house::{House, on_both};
 
 on_both!(a_job_is_shown_as_it_stands, no_value_of_a_record_is_shown, who_asks_for_nothing_is_told);
 
+/// Far longer than anything takes.
+const LIMIT: Duration = Duration::from_secs(20);
 /// What stands in every field of every record, and in what rules made of it.
 const MARK: &str = "Marker-7f3a";
 
@@ -68,8 +73,7 @@ async fn work_it(channel: &Channel) {
     let lease = work(channel).lease_units(request).await.unwrap().into_inner().leases.remove(0);
     let of = LeaseRef { unit_id: lease.unit_id, epoch: lease.epoch, token: lease.token };
     let commit = UnitCommit { lease: Some(of), results: Some(encode(&results())) };
-    let request =
-        CommitUnitsRequest { worker_id: "w".into(), commits: vec![commit], ..CommitUnitsRequest::default() };
+    let request = CommitUnitsRequest { worker_id: "w".into(), commits: vec![commit] };
     work(channel).commit_units(request).await.unwrap();
 }
 
@@ -100,9 +104,15 @@ async fn a_job_is_shown_as_it_stands(house: &House) {
     );
     work_it(&channel).await;
     hold_one(&channel).await;
-    // Sums may be a second old.
-    tokio::time::sleep(std::time::Duration::from_millis(1_500)).await;
-    let shown = browser.get("/ops/api/job?id=j").await.json();
+    // Sums and counts may be a little old.
+    let shown = eventually("the figures", LIMIT, async || {
+        let shown = browser.get("/ops/api/job?id=j").await.json();
+        let there = shown["job"]["progress"]["pending"] == 0
+            && shown["reviewers"][0]["held"] == 1
+            && shown["pace"]["records"].as_array().unwrap().iter().any(|count| *count == 4);
+        there.then_some(shown)
+    });
+    let shown = shown.await.unwrap();
     let progress = &shown["job"]["progress"];
     let verdicts = ["valid", "corrected", "routed", "failed", "pending"].map(|name| progress[name].as_u64());
     assert_eq!(verdicts, [Some(1), Some(1), Some(1), Some(1), Some(0)], "{shown}");

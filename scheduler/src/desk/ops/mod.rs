@@ -51,7 +51,11 @@ macro_rules! ask {
 
 fn caller(call: &Call) -> Result<Caller, Fault> {
     let Session { account, grant, .. } = &call.session()?.session;
-    Ok(Caller { name: Some(account.as_str().into()), roles: grant.roles, skills: Vec::new().into() })
+    Ok(Caller {
+        name: Some(account.as_str().into()),
+        roles: grant.roles,
+        skills: grant.skills.clone().into(),
+    })
 }
 
 /// The job that is asked for, by its id or name.

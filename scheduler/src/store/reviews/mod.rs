@@ -22,7 +22,7 @@ pub use lease::{Held, LeasedReviews, ReviewAsk, Reviewer};
 pub use log::{Logged, Standing};
 pub(super) use open::open;
 pub use queue::{OwnQueue, ReviewQueue};
-pub use shift::{Pace, PaceStep, ReviewerStatus, Shift};
+pub use shift::{Day, Pace, PaceStep, ReviewerStatus, Shift};
 
 use super::StoreError;
 use super::db::{Row, Sql, Tx, params};
