@@ -103,7 +103,7 @@ export class Desk {
     const blocked = this.blocked;
     const pending = this.sender.pending;
     const hadFocus = !this.empty && !dialogs.isOpen();
-    this.empty = emptyView(this.words, this.sender.queue, { waiting: this.waiting || pending > 0, pending, blocked, look: () => this.look() });
+    this.empty = emptyView(this.words, this.sender.queue, { waiting: this.waiting || pending > 0 || this.sender.fetching, pending, blocked, look: () => this.look() });
     only(this.main, this.empty.node);
     this.page.title = `${this.words.say('empty.title')} · Emend`;
     if (hadFocus) this.empty.focus();

@@ -18,11 +18,17 @@ export class Sender {
     this.queue = null;
     this.inLine = line();
     this.filling = null;
+    this.leasing = false;
     this.held = false;
   }
 
   get pending() {
     return this.items.length;
+  }
+
+  /** Whether cards were asked for: nobody knows yet whether there are any. */
+  get fetching() {
+    return this.filling !== null || this.leasing;
   }
 
   decide(work, answer) {
@@ -62,17 +68,20 @@ export class Sender {
   fill(first = null) {
     if (first) this.first = first;
     if (this.held) return Promise.resolve();
-    this.filling ??= this.inLine(() => {
+    if (this.filling) return this.filling;
+    const filling = this.inLine(() => {
       this.filling = null;
       // Skips in their grace are still held: the server would only hand them out again.
       if (this.items.some((item) => item.started) || this.held) return null;
       return this.lease();
     });
-    return this.filling;
+    this.filling = filling;
+    this.on.changed();
+    return filling;
   }
 
   async lease() {
-    const answer = await this.#try(() => this.api.call('lease', { ...this.filter, max_reviews: HANDFUL }));
+    const answer = await this.#try(() => this.#ask());
     if (!answer) return;
     this.queue = answer.queue ?? this.queue;
     const leaving = new Map(this.items.map((item) => [item.work.key, item.work]));
@@ -80,6 +89,15 @@ export class Sender {
     this.first = null;
     this.stash.prune(new Set([...leaving.keys(), ...this.shelf.works.map((work) => work.key)]));
     this.on.filled(isNew);
+  }
+
+  async #ask() {
+    this.leasing = true;
+    try {
+      return await this.api.call('lease', { ...this.filter, max_reviews: HANDFUL });
+    } finally {
+      this.leasing = false;
+    }
   }
 
   /** Any other call that has to wait for its turn. Failures that pass are sat out, others are the caller's. */

@@ -25,7 +25,9 @@ async fn a_wrong_password_is_refused_in_words() -> Result<()> {
     ensure!(desk.browser.script("return document.getElementById('login-password').value", &[]).await? == "");
     desk.sign_in("lan", &password).await?;
     desk.card().await?;
-    desk.browser.is_clean(&[]).await?;
+    desk.browser
+        .is_clean(&["/desk/login - Failed to load resource: the server responded with a status of 401"])
+        .await?;
     desk.browser.quit().await?;
     house.close().await
 }
