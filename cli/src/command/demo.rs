@@ -22,7 +22,7 @@ pub(super) async fn run(args: DemoArgs, common: &Common) -> Result<Exit> {
         reviewers: args.with_people.then_some(args.reviewers),
     };
     let shutdown = CancellationToken::new();
-    let report = until_stopped(&shutdown, demo::run(&order, &shutdown)).await?;
+    let report = until_stopped(&shutdown, Box::pin(demo::run(&order, &shutdown))).await?;
     if args.json {
         print_json(&report)?;
     } else {

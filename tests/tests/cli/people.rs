@@ -95,7 +95,7 @@ async fn a_shift_goes_on_when_its_scheduler_was_killed() -> Result<()> {
         let answers = decisions.iter().filter(|decision| decision["kind"] != "cannot_decide");
         let mut who: Vec<&Value> = answers.map(|decision| &decision["reviewer"]).collect();
         let said = who.len();
-        who.sort_by_key(|who| who.to_string());
+        who.sort_by_key(ToString::to_string);
         who.dedup();
         ensure!(who.len() == said && (1..=3).contains(&said), "{shown}");
     }

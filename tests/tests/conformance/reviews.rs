@@ -11,8 +11,8 @@ use emend_tests::bench::{Bench, T0, at};
 use emend_tests::on_both_stores;
 use emend_tests::records::{corrected, failed, routed, valid};
 use emend_tests::reviewer::{HOLD, says, written};
-use futures::future::join_all;
 use tokio::sync::Barrier;
+use tokio::task::JoinSet;
 
 on_both_stores!(
     what_needs_a_person_is_a_review_with_its_commit,
@@ -87,14 +87,15 @@ async fn three_hundred_at_once_never_share_a_review(bench: &Bench) {
     const PEOPLE: usize = 300;
     let job = bench.job_for_people("j", 1_000).await;
     let start = Arc::new(Barrier::new(PEOPLE));
-    let people = (0..PEOPLE).map(|at| {
+    let mut people = JoinSet::new();
+    for at in 0..PEOPLE {
         let (mut person, start) = (bench.person(&format!("p{at}")), start.clone());
-        tokio::spawn(async move {
+        people.spawn(async move {
             start.wait().await;
             seqs(&person.lease(3, T0).await)
-        })
-    });
-    let taken: Vec<i64> = join_all(people).await.into_iter().flat_map(Result::unwrap).collect();
+        });
+    }
+    let taken: Vec<i64> = people.join_all().await.into_iter().flatten().collect();
     assert_eq!(taken.len(), 3 * PEOPLE, "each gets what it asked for");
     assert_eq!(taken.iter().collect::<HashSet<_>>().len(), taken.len(), "none is held by two");
     let rest = bench.store.review_queue(Some(job.id), T0).await.unwrap();

@@ -9,7 +9,7 @@ use crate::desk::json::{Object, list, seconds};
 
 /// A job as a line of the list, and as the head of its page.
 pub(super) fn job(job: &v1::Job) -> Value {
-    let schedule = job.schedule.clone().unwrap_or_default();
+    let schedule = job.schedule.unwrap_or_default();
     let pack = job.pack.clone().unwrap_or_default();
     let reviews = job.policy.clone().unwrap_or_default().reviews.unwrap_or_default();
     Object::default()

@@ -1,6 +1,7 @@
 //! What reviewers are shown: cards, the queue, and decisions.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::time::{Duration, Instant};
 
 use emend_proto::v1;
@@ -104,12 +105,11 @@ impl App {
     async fn cluster_size(&self, job_id: i64, alike: i64, round: i64) -> Result<i64, StoreError> {
         let mut clusters = self.clusters.lock().await;
         clusters.retain(|_, (at, _)| at.elapsed() < CLUSTERS_AGE);
-        if !clusters.contains_key(&job_id) {
-            let sizes = self.store.cluster_sizes(job_id).await?;
-            clusters.insert(job_id, (Instant::now(), sizes));
-        }
-        let sizes = clusters.get(&job_id).map(|(_, sizes)| sizes);
-        Ok(sizes.and_then(|sizes| sizes.get(&(alike, round))).copied().unwrap_or(0))
+        let (_, sizes) = match clusters.entry(job_id) {
+            Entry::Occupied(counted) => counted.into_mut(),
+            Entry::Vacant(empty) => empty.insert((Instant::now(), self.store.cluster_sizes(job_id).await?)),
+        };
+        Ok(sizes.get(&(alike, round)).copied().unwrap_or(0))
     }
 
     /// Jobs that a request names; none: all.
