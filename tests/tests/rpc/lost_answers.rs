@@ -14,6 +14,11 @@ use prost_types::FileDescriptorSet;
 use tonic::transport::Channel;
 use tonic::{Code, Status};
 
+use super::lost_accounts::{add_account, disable_account, enable_account, grant_account, reset_password};
+use super::lost_reviews::{
+    decide_cluster, decide_one as decide, lease_cluster, lease_reviews, open_review, release_reviews,
+    renew_reviews, reveal_field, save_draft, skip_review, undo_decision,
+};
 use super::support::{chunk, commit, header, job_request, lease, make_job, reference, units};
 
 /// Tests by the name of their RPC, so that none is forgotten.
@@ -38,6 +43,22 @@ each_rpc!(
     release_units,
     fail_units,
     retry_units,
+    lease_reviews,
+    renew_reviews,
+    save_draft,
+    decide,
+    skip_review,
+    release_reviews,
+    undo_decision,
+    lease_cluster,
+    open_review,
+    decide_cluster,
+    reveal_field,
+    add_account,
+    grant_account,
+    reset_password,
+    disable_account,
+    enable_account,
 );
 
 /// RPCs that change nothing.
@@ -50,6 +71,10 @@ const READS: &[&str] = &[
     "list_rejects",
     "list_units",
     "list_workers",
+    "get_pace",
+    "get_shift",
+    "list_accounts",
+    "list_decisions",
     "watch_job",
 ];
 
@@ -128,7 +153,10 @@ impl Rig {
     }
 
     /// Makes a call twice, as a caller does that lost the first answer; gives the second.
-    async fn lose_then<T>(&self, call: impl AsyncFn(Channel) -> Result<T, Status>) -> Result<T, Status> {
+    pub(crate) async fn lose_then<T>(
+        &self,
+        call: impl AsyncFn(Channel) -> Result<T, Status>,
+    ) -> Result<T, Status> {
         self.lose(&call).await;
         call(channel(self.proxy.address)).await
     }
