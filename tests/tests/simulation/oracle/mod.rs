@@ -141,6 +141,8 @@ impl Oracle {
                 Some(Verdict::Unspecified) | None => {}
             }
         }
+        // Nobody decides here.
+        progress.reviews_open = progress.verdicts.routed + progress.verdicts.failed;
         progress
     }
 
