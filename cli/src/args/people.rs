@@ -89,8 +89,9 @@ fn parse_undo(text: &str) -> Result<Duration, String> {
 }
 
 fn parse_sample(text: &str) -> Result<f64, String> {
-    let share = parse_share(text)?;
-    if share <= 0.05 { Ok(share) } else { Err("give a share of 0 to 0.05".to_owned()) }
+    let wrong = |_| "give a share of 0 to 0.05, such as 0.01".to_owned();
+    let share = parse_share(text).map_err(wrong)?;
+    if share <= 0.05 { Ok(share) } else { Err(wrong(String::new())) }
 }
 
 /// The wire's 0 is the default, so none at all is not to be had.

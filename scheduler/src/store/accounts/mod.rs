@@ -11,7 +11,7 @@ use serde_json::json;
 use super::audit::{Note, note};
 use super::db::{Row, Sql, Tx, params};
 use super::lanes::Lane;
-use super::{Store, StoreError};
+use super::{Store, StoreError, reviews};
 use crate::domain::account::Grant;
 use crate::domain::caller::{Role, Roles};
 use crate::domain::time::Timestamp;
@@ -43,9 +43,6 @@ const SET_PASSWORD: Sql = Sql::same("UPDATE accounts SET password = $2 WHERE nam
 /// A second time, the first one's moment stays.
 const DISABLE: Sql = Sql::same("UPDATE accounts SET disabled_at = COALESCE(disabled_at, $2) WHERE name = $1");
 const ENABLE: Sql = Sql::same("UPDATE accounts SET disabled_at = NULL WHERE name = $1");
-/// As `store::reviews` releases: drafts stay.
-const RELEASE: Sql =
-    Sql::same("UPDATE reviews SET holder = NULL, expires_at = NULL WHERE holder = $1 AND state = 'open'");
 
 impl Store {
     /// Makes an account; `password` is its hash. `who` does it.
@@ -154,7 +151,7 @@ impl Store {
                 // The row first: a sign-in at the same time waits for it, and then finds the account disabled.
                 found(tx.execute(DISABLE, params![name.as_str(), now]).await?)?;
                 sessions::end_all(tx, &name).await?;
-                let released = tx.execute(RELEASE, params![name.as_str()]).await?;
+                let released = tx.execute(reviews::RELEASE, params![name.as_str()]).await?;
                 let detail = json!({ "account": name, "released": released });
                 note(tx, &Note::new(who, "account_disabled", detail), now).await?;
                 get(tx, &name).await

@@ -155,7 +155,8 @@ const HAND_BACK: Sql = Sql::same(
     "UPDATE reviews SET holder = NULL, expires_at = NULL
      WHERE job_id = $1 AND seq = $2 AND holder = $3 AND state = 'open'",
 );
-const RELEASE: Sql =
+/// All that somebody holds.
+pub(in crate::store) const RELEASE: Sql =
     Sql::same("UPDATE reviews SET holder = NULL, expires_at = NULL WHERE holder = $1 AND state = 'open'");
 const THERE: Sql = Sql::same("SELECT 1 AS one FROM reviews WHERE job_id = $1 AND seq = $2");
 

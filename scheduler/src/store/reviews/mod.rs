@@ -18,6 +18,7 @@ mod undo;
 pub use cases::{Reviewed, ReviewedUnit};
 pub use cluster::ClusterSizes;
 pub use decide::{Decided, Decision, Member};
+pub(super) use lease::RELEASE;
 pub use lease::{Held, LeasedReviews, ReviewAsk, Reviewer};
 pub use log::{Logged, Standing};
 pub(super) use open::open;
