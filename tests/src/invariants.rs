@@ -34,8 +34,14 @@ pub fn acknowledged(log: &str) -> Vec<Acknowledged> {
 
 /// Rows that nothing leads to any more. A deleted job's go step by step, so ask when that is over.
 const ORPHANS: [(&str, &str); 3] = [
-    ("blocks without a unit", "SELECT COUNT(*) FROM blocks WHERE unit_id NOT IN (SELECT id FROM units)"),
-    ("units without a job", "SELECT COUNT(*) FROM units WHERE job_id NOT IN (SELECT id FROM jobs)"),
+    (
+        "blocks without a unit",
+        "SELECT COUNT(*) FROM blocks b WHERE NOT EXISTS (SELECT 1 FROM units u WHERE u.id = b.unit_id)",
+    ),
+    (
+        "units without a job",
+        "SELECT COUNT(*) FROM units u WHERE NOT EXISTS (SELECT 1 FROM jobs j WHERE j.id = u.job_id)",
+    ),
     (
         "results of units that are not done",
         "SELECT COUNT(*) FROM blocks b JOIN units u ON u.id = b.unit_id WHERE b.revision > 0 AND u.state <> 'done'",

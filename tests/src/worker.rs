@@ -51,7 +51,7 @@ impl Worker {
 
     /// Leases up to `count` units.
     pub async fn lease(&self, count: usize, now: Timestamp) -> Vec<Lease> {
-        self.lease_as(&format!("request-{}", number()), count, now).await
+        self.lease_as(&format!("request-{:012}", number()), count, now).await
     }
 
     /// Leases one unit.

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::domain::job::JobState;
 use crate::service::App;
 use crate::store::StoreError;
 use crate::{ids, meters};
@@ -87,6 +88,9 @@ async fn split(app: App) -> Result<bool, StoreError> {
 async fn advance(app: App) -> Result<bool, StoreError> {
     for (job_id, state) in app.store.advance_jobs(app.clock.now()).await? {
         tracing::info!(job_id, state = state.as_str(), "job moved on");
+        if state == JobState::Reviewing {
+            app.store.count_reviews_for_planner().await?;
+        }
     }
     Ok(false)
 }

@@ -12,8 +12,9 @@ use sqlx::{AssertSqlSafe, Connection as _, Row as _, SqlSafeStr as _, Transactio
 use tracing::Span;
 use uuid::Uuid;
 
+use super::durable::Log;
 use super::error::StoreError;
-use super::lanes::{Lane, Lanes};
+use super::lanes::{Lane, Lanes, Turn};
 use super::meters;
 pub(crate) use super::params::{Column, Param, params};
 use super::params::{postgres_arguments, sqlite_arguments};
@@ -83,10 +84,22 @@ impl Row {
 #[derive(Debug)]
 pub(crate) enum Tx {
     Postgres(Transaction<'static, Postgres>),
-    Sqlite(Transaction<'static, Sqlite>),
+    Sqlite {
+        tx: Transaction<'static, Sqlite>,
+        /// It may have changed something.
+        wrote: bool,
+    },
 }
 
 impl Tx {
+    fn sqlite(tx: Transaction<'static, Sqlite>) -> Self {
+        Self::Sqlite { tx, wrote: false }
+    }
+
+    fn wrote(&self) -> bool {
+        !matches!(self, Self::Sqlite { wrote: false, .. })
+    }
+
     /// Runs a statement; answers how many rows it touched.
     pub(crate) async fn execute(&mut self, sql: Sql, params: Vec<Param>) -> Result<u64, StoreError> {
         Ok(match self {
@@ -94,10 +107,13 @@ impl Tx {
                 .execute(&mut **tx)
                 .await?
                 .rows_affected(),
-            Self::Sqlite(tx) => sqlx::query_with(sql.sqlite, sqlite_arguments(params)?)
-                .execute(&mut **tx)
-                .await?
-                .rows_affected(),
+            Self::Sqlite { tx, wrote } => {
+                let arguments = sqlite_arguments(params)?;
+                let touched =
+                    sqlx::query_with(sql.sqlite, arguments).execute(&mut **tx).await?.rows_affected();
+                *wrote |= touched > 0;
+                touched
+            }
         })
     }
 
@@ -123,9 +139,11 @@ impl Tx {
                     sqlx::query_with(sql.postgres, postgres_arguments(params)?).fetch_all(&mut **tx).await?;
                 rows.into_iter().map(Row::Postgres).collect()
             }
-            Self::Sqlite(tx) => {
+            Self::Sqlite { tx, wrote } => {
                 let rows =
                     sqlx::query_with(sql.sqlite, sqlite_arguments(params)?).fetch_all(&mut **tx).await?;
+                // What a change gives back is what it changed.
+                *wrote |= !rows.is_empty() && !sql.sqlite.trim_start().starts_with("SELECT");
                 rows.into_iter().map(Row::Sqlite).collect()
             }
         })
@@ -149,7 +167,7 @@ impl Tx {
     async fn finish(self) -> Result<(), StoreError> {
         match self {
             Self::Postgres(tx) => tx.commit().await?,
-            Self::Sqlite(tx) => tx.commit().await?,
+            Self::Sqlite { tx, .. } => tx.commit().await?,
         }
         Ok(())
     }
@@ -157,7 +175,7 @@ impl Tx {
     async fn roll_back(self) -> Result<(), StoreError> {
         match self {
             Self::Postgres(tx) => tx.rollback().await?,
-            Self::Sqlite(tx) => tx.rollback().await?,
+            Self::Sqlite { tx, .. } => tx.rollback().await?,
         }
         Ok(())
     }
@@ -174,6 +192,8 @@ pub(crate) enum Db {
         lanes: Lanes,
         /// Connections that only read.
         readers: SqlitePool,
+        /// When what was written is on disk.
+        log: Log,
     },
 }
 
@@ -195,7 +215,7 @@ impl Db {
                     Self::Postgres(pool) => (begin_postgres(pool, deadline).await?, None),
                     Self::Sqlite { writer, lanes, .. } => {
                         let turn = deadline.wait(lanes.turn(lane)).await?;
-                        (Tx::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?), Some(turn))
+                        (Tx::sqlite(writer.begin_with("BEGIN IMMEDIATE").await?), Some(turn))
                     }
                 };
                 drop(waiting);
@@ -205,8 +225,11 @@ impl Db {
                     Err(too_late) => Err(too_late),
                 };
                 tx.forget_if_stale(outcome.as_ref().err()).await?;
-                let ended = if outcome.is_ok() { tx.finish().await } else { tx.roll_back().await };
-                drop(turn);
+                let ended = match (&db, outcome.is_ok()) {
+                    (Self::Sqlite { log, .. }, true) => finish_sqlite(tx, turn, log).await,
+                    (Self::Postgres(_), true) => tx.finish().await,
+                    (_, false) => tx.roll_back().await,
+                };
                 meters::transaction("write", begun - asked, begun.elapsed());
                 match (outcome, ended) {
                     (Ok(done), Ok(())) => Ok(done),
@@ -237,7 +260,7 @@ impl Db {
                 let asked = Instant::now();
                 let mut tx = match &db {
                     Self::Postgres(pool) => begin_postgres(pool, deadline).await?,
-                    Self::Sqlite { readers, .. } => Tx::Sqlite(readers.begin().await?),
+                    Self::Sqlite { readers, .. } => Tx::sqlite(readers.begin().await?),
                 };
                 drop(waiting);
                 let begun = Instant::now();
@@ -247,11 +270,26 @@ impl Db {
                 };
                 tx.forget_if_stale(outcome.as_ref().err()).await?;
                 tx.roll_back().await?;
+                if let Self::Sqlite { log, .. } = &db {
+                    log.settled(log.newest()).await?;
+                }
                 meters::transaction("read", begun - asked, begun.elapsed());
                 outcome
             })
             .await
     }
+}
+
+/// Commits, gives the turn to the next writer, and waits for the disk. What changed nothing is like a read.
+async fn finish_sqlite(tx: Tx, turn: Option<Turn>, log: &Log) -> Result<(), StoreError> {
+    let number = tx.wrote().then(|| log.begin());
+    let finished = tx.finish().await;
+    if let Some(number) = number {
+        log.written(number);
+    }
+    drop(turn);
+    finished?;
+    log.settled(number.unwrap_or_else(|| log.newest())).await
 }
 
 /// Begins a transaction whose statements PostgreSQL gives up when nobody waits for them any more. The limit goes along

@@ -12,7 +12,8 @@ const DURABILITY: Sql = Sql::pair(
 );
 
 impl Store {
-    /// Sets how SQLite's writer syncs (`NORMAL`, `OFF`): a store that loses what it has acknowledged.
+    /// Sets how SQLite's writer syncs (`NORMAL`, `OFF`) and takes our own sync away: a store that loses what it has
+    /// acknowledged.
     ///
     /// # Errors
     /// [`StoreError`] when the database fails.
@@ -22,7 +23,8 @@ impl Store {
             "OFF" => "PRAGMA synchronous = OFF",
             other => return Err(StoreError::Internal(format!("synchronous = {other} is no weaker level"))),
         };
-        if let Db::Sqlite { writer, .. } = &self.db {
+        if let Db::Sqlite { writer, log, .. } = &self.db {
+            log.never_sync();
             sqlx::raw_sql(statement).execute(writer).await?;
         }
         Ok(())

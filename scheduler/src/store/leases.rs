@@ -6,6 +6,7 @@ use std::time::Duration;
 use emend_proto::v1::Block;
 
 use super::db::{Column, Row, Sql, Tx, params};
+use super::held_from::HeldFrom;
 use super::{Lane, Store, StoreError, units};
 #[cfg(feature = "test-hooks")]
 use super::{Mutant, mutant};
@@ -55,9 +56,13 @@ pub struct UnitToDo {
 /// Calls of one worker go one after another: two at once would each see room for what both then take. SQLite has one
 /// writer anyway.
 const ONE_BY_ONE: Sql = Sql::pair("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", "SELECT $1");
+/// It looks from a request on: see `held_from`.
 const HELD: Sql = Sql::same(
-    "SELECT COUNT(*) AS held, COUNT(*) FILTER (WHERE lease_request = $2) AS again
-     FROM units WHERE holder = $1 AND state = 'leased'",
+    "SELECT COUNT(*) AS held, MIN(lease_request) AS first_request
+     FROM units WHERE holder = $1 AND state = 'leased' AND lease_request >= $2",
+);
+const AGAIN: Sql = Sql::same(
+    "SELECT 1 AS one FROM units WHERE holder = $1 AND state = 'leased' AND lease_request = $2 LIMIT 1",
 );
 /// Of the jobs of the highest priority with ready units, the one that holds least for its weight; then the earlier
 /// deadline, then the older job. Leased units are counted only where there is a choice, so that one job alone
@@ -178,9 +183,10 @@ impl Store {
             _ => ask,
         };
         let from = self.ready_from.get(now);
+        let look = Look { ready: from, held: self.held_from.clone(), now };
         let leased = self
             .write(Lane::Urgent, move |tx| {
-                Box::pin(async move { lease(tx, ask, now + ttl, GRANT, from).await })
+                Box::pin(async move { lease(tx, ask, now + ttl, GRANT, look).await })
             })
             .await?;
         if let Some(first) = leased.first() {
@@ -230,27 +236,45 @@ fn places(from: (i64, i64)) -> impl Iterator<Item = (i64, i64)> {
     (from != everything).then_some(from).into_iter().chain([everything])
 }
 
+/// Where a call begins to look.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Look {
+    /// For ready units: a job, and a place in it.
+    ready: (i64, i64),
+    /// For what workers hold.
+    held: HeldFrom,
+    now: Timestamp,
+}
+
+/// How many units a worker holds. Its next request is noted as one that may hold some, before it does.
+async fn held(tx: &mut Tx, worker: &str, request: &str, look: &Look) -> Result<i64, StoreError> {
+    let from = look.held.get(worker, look.now);
+    let row = tx.row(HELD, params![worker, from.as_str()]).await?;
+    let row = row.ok_or_else(|| StoreError::Internal("a count gave no row".into()))?;
+    let first = row.maybe_text("first_request")?.filter(|first| first.as_str() < request);
+    look.held.found(worker, first.as_deref().unwrap_or(request), &from, look.now);
+    row.int("held")
+}
+
 pub(super) async fn lease(
     tx: &mut Tx,
     ask: LeaseAsk,
     expires_at: Timestamp,
     grant: Sql,
-    from: (i64, i64),
+    look: Look,
 ) -> Result<Vec<Leased<UnitToDo>>, StoreError> {
     tx.execute(ONE_BY_ONE, params![ask.worker.as_str()]).await?;
-    let held = tx.row(HELD, params![ask.worker.as_str(), ask.request.as_str()]).await?;
-    let held = held.ok_or_else(|| StoreError::Internal("a count gave no row".into()))?;
     let hashes = |count: usize| vec![Column::Blobs(ask.tokens.iter().take(count).map(Token::hash).collect())];
     let wanted = i64::try_from(ask.tokens.len()).unwrap_or(i64::MAX);
     let (worker, request) = (ask.worker.as_str(), ask.request.as_str());
-    let granted = if held.int("again")? > 0 {
+    let granted = if tx.row(AGAIN, params![worker, request]).await?.is_some() {
         let again = params![worker, request, wanted, expires_at, hashes(ask.tokens.len())];
         tx.execute(GRANT_AGAIN, again).await?
     } else {
-        let free = wanted.min(i64::from(ask.may_hold) - held.int("held")?);
+        let free = wanted.min(i64::from(ask.may_hold) - held(tx, worker, request, &look).await?);
         let Ok(count @ 1..) = usize::try_from(free) else { return Ok(Vec::new()) };
         let mut granted = 0;
-        for (job_id, first_seq) in places(from) {
+        for (job_id, first_seq) in places(look.ready) {
             let packs = ask.packs.clone();
             let bytes = ask.max_bytes;
             let asked =

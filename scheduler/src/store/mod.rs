@@ -5,8 +5,10 @@ mod audit;
 mod beats;
 mod commits;
 mod db;
+mod durable;
 mod error;
 mod handbacks;
+mod held_from;
 #[cfg(feature = "test-hooks")]
 mod hooks;
 mod imports;
@@ -42,6 +44,7 @@ pub use audit::{AuditState, Note, Sealed};
 pub use commits::{Commit, Outcome};
 use db::{Db, Sql, Tx, Work, params};
 pub use error::{JobConflict, ReviewConflict, StoreError};
+use held_from::HeldFrom;
 pub use imports::{Batch, Import, Reject, Run, pack};
 pub use jobs::Job;
 use lanes::Lane;
@@ -80,6 +83,8 @@ pub struct Store {
     answered: Arc<Mutex<Instant>>,
     /// Where to look for ready units.
     ready_from: ReadyFrom,
+    /// Where to look for what workers hold.
+    held_from: HeldFrom,
     /// What others may want to know of it.
     outbox: Outbox,
     /// When this scheduler last wrote into the outbox, by the store's clock.
@@ -115,6 +120,7 @@ impl Store {
             traffic: Traffic::default(),
             answered: Arc::new(Mutex::new(Instant::now())),
             ready_from: ReadyFrom::default(),
+            held_from: HeldFrom::default(),
             outbox: Outbox::default(),
             told_at: Arc::default(),
             _lock: opened.lock.map(Arc::new),

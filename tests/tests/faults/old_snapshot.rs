@@ -62,7 +62,11 @@ async fn leasing_stays_quick_under_an_old_snapshot() {
     sqlx::query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ").execute(&mut *old).await.unwrap();
     let _seen: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM units").fetch_one(&mut *old).await.unwrap();
     let mut during = Vec::new();
-    for _window in 0..windows {
+    for number in 0..windows {
+        // As PostgreSQL does by itself after a minute: from then on its planner believes that nothing is leased.
+        if number == windows / 2 {
+            bench.database.execute("ANALYZE units").await;
+        }
         during.push(latency(&bench, window).await);
     }
     old.rollback().await.unwrap();

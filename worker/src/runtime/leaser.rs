@@ -8,6 +8,7 @@ use emend_proto::v1::{Lease, LeaseUnitsRequest, LeaseUnitsResponse, PackRef};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tonic::{Code, Status};
+use uuid::Uuid;
 
 use super::WorkerError;
 use super::held::Held;
@@ -98,7 +99,8 @@ impl Leaser {
             |(name, version): &(String, String)| PackRef { name: name.clone(), version: version.clone() };
         LeaseUnitsRequest {
             worker_id: self.link.worker_id.clone(),
-            request_id: chance::id(),
+            // Ascending: a scheduler finds what this worker holds at the end of its requests.
+            request_id: Uuid::now_v7().to_string(),
             capabilities: self.packs.keys().map(pack).collect(),
             slots: count(self.slots),
             max_units: count(places),

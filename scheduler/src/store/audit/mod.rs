@@ -7,7 +7,7 @@ pub use seal::{AuditState, Sealed};
 
 use serde_json::Value;
 
-use super::db::{Sql, Tx, params};
+use super::db::{Column, Sql, Tx, params};
 use super::lanes::Lane;
 use super::{Store, StoreError};
 use crate::domain::time::Timestamp;
@@ -40,8 +40,11 @@ impl Note {
     }
 }
 
-const INSERT: Sql = Sql::same(
-    "INSERT INTO audit_pending (at, who, what, job_id, seq, detail) VALUES ($1, $2, $3, $4, $5, $6)",
+const INSERT: Sql = Sql::pair(
+    "INSERT INTO audit_pending (at, who, what, job_id, seq, detail)
+     SELECT $1, * FROM unnest($2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::text[])",
+    "INSERT INTO audit_pending (at, who, what, job_id, seq, detail)
+     SELECT $1, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4 FROM json_each($2)",
 );
 
 impl Store {
@@ -57,7 +60,20 @@ impl Store {
 
 /// Notes what this transaction does: it is in the log if, and only if, the transaction finishes.
 pub(super) async fn note(tx: &mut Tx, note: &Note, now: Timestamp) -> Result<(), StoreError> {
-    let Note { who, what, job_id, seq, detail } = note;
-    let row = params![now, who.as_str(), *what, *job_id, *seq, detail.to_string()];
-    tx.execute_exactly(1, INSERT, row).await
+    notes(tx, std::slice::from_ref(note), now).await
+}
+
+/// The same of several things.
+pub(super) async fn notes(tx: &mut Tx, notes: &[Note], now: Timestamp) -> Result<(), StoreError> {
+    if notes.is_empty() {
+        return Ok(());
+    }
+    let table = vec![
+        Column::Texts(notes.iter().map(|note| note.who.clone()).collect()),
+        Column::Texts(notes.iter().map(|note| note.what.to_owned()).collect()),
+        Column::MaybeInts(notes.iter().map(|note| note.job_id).collect()),
+        Column::MaybeInts(notes.iter().map(|note| note.seq).collect()),
+        Column::Texts(notes.iter().map(|note| note.detail.to_string()).collect()),
+    ];
+    tx.execute_exactly(notes.len(), INSERT, params![now, table]).await
 }

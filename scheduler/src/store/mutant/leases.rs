@@ -7,7 +7,7 @@ use crate::domain::lease::{Leased, Token};
 use crate::domain::time::Timestamp;
 use crate::ids;
 use crate::store::db::{Sql, params};
-use crate::store::leases::{GRANT as TRUE_GRANT, GRANTED, lease, read_leased};
+use crate::store::leases::{GRANT as TRUE_GRANT, GRANTED, Look, lease, read_leased};
 use crate::store::{Lane, LeaseAsk, Store, StoreError, UnitToDo};
 
 /// The pick stands where a plan may run it again for every row: each run skips what this statement has locked, and
@@ -47,7 +47,7 @@ impl Store {
         let [postgres, sqlite] = &*GRANT_IN_COMPANY;
         let grant = Sql::pair(postgres, sqlite);
         self.write(Lane::Urgent, move |tx| {
-            Box::pin(async move { lease(tx, ask, expires_at, grant, (0, 0)).await })
+            Box::pin(async move { lease(tx, ask, expires_at, grant, Look::default()).await })
         })
         .await
     }
@@ -61,7 +61,7 @@ impl Store {
             Box::pin(async move {
                 let (worker, request) = (ask.worker.as_str(), ask.request.as_str());
                 if !tx.rows(GRANTED, params![worker, request]).await?.is_empty() {
-                    return lease(tx, ask, expires_at, TRUE_GRANT, (0, 0)).await;
+                    return lease(tx, ask, expires_at, TRUE_GRANT, Look::default()).await;
                 }
                 let Some(token) = ask.tokens.first() else { return Ok(Vec::new()) };
                 let wanted = i64::try_from(ask.tokens.len()).unwrap_or(i64::MAX);

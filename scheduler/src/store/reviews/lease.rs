@@ -236,11 +236,10 @@ pub(super) async fn seen(
     held: &[Held],
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    for held in held {
-        let shown = Note::new(reviewer, "view", json!({ "round": held.round }));
-        audit::note(tx, &shown.of_record(held.at.job_id, held.at.seq), now).await?;
-    }
-    Ok(())
+    let shown = |held: &Held| {
+        Note::new(reviewer, "view", json!({ "round": held.round })).of_record(held.at.job_id, held.at.seq)
+    };
+    audit::notes(tx, &held.iter().map(shown).collect::<Vec<_>>(), now).await
 }
 
 async fn claim(tx: &mut Tx, ask: &ReviewAsk, now: Timestamp) -> Result<Vec<Held>, StoreError> {

@@ -46,6 +46,8 @@ const REVIEWED: Sql = Sql::pair(
     "UPDATE units SET reviewed = TRUE WHERE id = ANY($1)",
     "UPDATE units SET reviewed = TRUE WHERE id IN (SELECT value FROM json_each($1))",
 );
+/// SQLite keeps no statistics, and its planner takes the key.
+const ANALYZE: Sql = Sql::pair("ANALYZE reviews", "SELECT 1");
 /// Units in one run of the loop.
 const BATCH: i64 = 20;
 
@@ -95,6 +97,16 @@ async fn insert(tx: &mut Tx, units: Vec<(UnitId, Vec<ToReview>)>) -> Result<(), 
 }
 
 impl Store {
+    /// Tells the planner how many reviews there are. PostgreSQL looks by itself a minute later, and until then finds a review
+    /// by walking through those of the job.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails.
+    pub async fn count_reviews_for_planner(&self) -> Result<(), StoreError> {
+        self.write(Lane::Idle, |tx| Box::pin(async move { tx.execute(ANALYZE, params![]).await.map(drop) }))
+            .await
+    }
+
     /// Opens the reviews of a few units that were done by a scheduler of an earlier version; answers whether there were
     /// any.
     ///
