@@ -128,8 +128,9 @@ impl RabbitMq {
     /// # Errors
     /// When it does not end in time.
     pub async fn stop(&mut self) -> Result<()> {
-        self.signal("-TERM")?;
+        // Before: at its end it takes the file with its id away.
         let process = Path::new("/proc").join(self.id()?.to_string());
+        self.signal("-TERM")?;
         eventually("RabbitMQ's end", START, async || (!process.exists()).then_some(())).await?;
         self.kill()
     }
