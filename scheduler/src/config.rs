@@ -56,6 +56,9 @@ pub struct Config {
     pub scaler: Scaler,
     /// Where people sign in and decide.
     pub desk: DeskConfig,
+    /// A reviewer whose answers to reviews with a known answer are wrong more often than this, beyond doubt, is paused: a share
+    /// of 0.01 to 1; 1 pauses nobody.
+    pub reviewer_error_limit: f64,
     /// How the audit log is kept.
     pub audit: AuditConfig,
     /// The store without one of its guards, for tests that must notice.
@@ -118,6 +121,7 @@ impl Default for Config {
             drain_delay: 0.0,
             scaler: Scaler::default(),
             desk: DeskConfig::default(),
+            reviewer_error_limit: 0.2,
             audit: AuditConfig::default(),
             broker: None,
             broker_settle: 30.0,

@@ -4,10 +4,17 @@ use std::time::Duration;
 
 use rand::TryRngCore as _;
 use rand::rngs::OsRng;
+use uuid::Uuid;
 
-/// A name that nobody else has drawn: 32 hexadecimal digits. For worker and request ids.
+/// A name that nobody else has drawn: 32 hexadecimal digits.
 pub(crate) fn id() -> String {
     format!("{:016x}{:016x}", draw(), draw())
+}
+
+/// The same, of ids that ascend with time.
+#[expect(clippy::disallowed_methods, reason = "this is the place")]
+pub(crate) fn ascending_id() -> String {
+    Uuid::now_v7().to_string()
 }
 
 /// Some time below `limit`, so that many who wait for one thing do not come back at one instant.
@@ -34,6 +41,7 @@ mod tests {
     #[test]
     fn ids_differ_and_waits_stay_below_their_limit() {
         assert_ne!(id(), id());
+        assert!(ascending_id() < ascending_id());
         assert_eq!(id().len(), 32);
         let limit = Duration::from_millis(10);
         assert!((0..1000).all(|_| up_to(limit) < limit));

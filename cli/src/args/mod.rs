@@ -100,6 +100,8 @@ pub enum Command {
     Retry(RetryArgs),
     /// Decide a job's reviews as people would, by the truth of synthetic records.
     SimulateShift(SimulateShiftArgs),
+    /// Rate reviewers by records whose right answer is known, and let paused ones go on.
+    Reviewers(ReviewersArgs),
     /// Tell Kubernetes which worker pods to take first when it scales in.
     PodCost(PodCostArgs),
 }

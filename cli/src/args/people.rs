@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 use emend_proto::v1::ReviewPolicy;
 
 use super::Remote;
@@ -78,6 +78,57 @@ pub struct SimulateShiftArgs {
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
     /// The scheduler. With known callers, one in the role `operator`.
+    #[command(flatten)]
+    pub remote: Remote,
+}
+
+/// `emend reviewers`.
+#[derive(Debug, Clone, Args)]
+pub struct ReviewersArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: ReviewersCommand,
+}
+
+/// What can be done about how well people decide.
+#[derive(Debug, Clone, Subcommand)]
+pub enum ReviewersCommand {
+    /// Say what is right for some of a job's records, and rate reviewers by it.
+    #[command(after_help = "Examples:\n  emend reviewers known trial truth.jsonl --share 0.02\n  \
+                            emend reviewers known july checked.jsonl\n\n\
+                            A line of FILE is {\"key\": …, \"fields\": {…}}. Reviewers are not told which of their records are known. \
+                            Who is wrong too often (scheduler.reviewer_error_limit), beyond doubt, is paused, and what that \
+                            reviewer decided since the last 20 known answers that were good enough is open again.")]
+    Known(KnownArgs),
+    /// Let a reviewer go on who was paused for wrong answers.
+    #[command(after_help = "Example:\n  emend reviewers resume lan")]
+    Resume(ResumeReviewerArgs),
+}
+
+/// `emend reviewers known`.
+#[derive(Debug, Clone, Args)]
+pub struct KnownArgs {
+    /// The job's name or id. Its records must have been through the rules.
+    #[arg(value_name = "JOB")]
+    pub job: String,
+    /// What is right: a JSON object in each line, with a record's `key` and its `fields`.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// The share of FILE's records to take, spread evenly: 0 to 1.
+    #[arg(long, value_name = "SHARE", default_value_t = 1.0, value_parser = parse_share)]
+    pub share: f64,
+    /// The scheduler.
+    #[command(flatten)]
+    pub remote: Remote,
+}
+
+/// `emend reviewers resume`.
+#[derive(Debug, Clone, Args)]
+pub struct ResumeReviewerArgs {
+    /// The reviewer, by account, or as the operator's page names it.
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    /// The scheduler.
     #[command(flatten)]
     pub remote: Remote,
 }

@@ -10,6 +10,7 @@ mod list;
 mod migrate;
 mod record;
 mod rejects;
+mod reviewers;
 mod scheduler;
 mod set;
 mod shift;
@@ -66,6 +67,7 @@ pub async fn run(cli: Cli) -> Result<Exit> {
         Command::Cancel(args) => change::cancel(args, common).await,
         Command::Delete(args) => change::delete(args, common).await,
         Command::SimulateShift(args) => shift::run(args, common).await,
+        Command::Reviewers(args) => reviewers::run(args, common).await,
         Command::Retry(args) => change::retry(args, common).await,
     }
 }

@@ -30,6 +30,7 @@ pub(super) struct Ledger {
     skipped: u64,
     cannot_decide: u64,
     taken: u64,
+    paused: u64,
     clusters: Clusters,
 }
 
@@ -75,6 +76,11 @@ impl Ledger {
         self.taken += 1;
     }
 
+    /// Somebody gets no more reviews: too many of the answers were wrong.
+    pub(super) fn paused(&mut self) {
+        self.paused += 1;
+    }
+
     /// How much was done: it grows with whatever brings the shift on.
     pub(super) fn moves(&self) -> u64 {
         self.decisions + self.skipped
@@ -106,6 +112,7 @@ impl Ledger {
             second: self.rounds[1],
             third: self.rounds[2],
             skipped: self.skipped,
+            paused: self.paused,
             cannot_decide: self.cannot_decide,
             taken: self.taken,
             clusters: self.clusters,

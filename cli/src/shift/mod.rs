@@ -101,7 +101,14 @@ pub async fn run(client: &Client, order: &Order, shutdown: &CancellationToken) -
             "interrupted; what was held is handed back, and `emend simulate-shift` goes on with what is open"
         );
     }
-    let left = left.context("the shift ended before its job was looked at")?;
+    let left = match left {
+        Some(left) => left,
+        // Everybody was paused.
+        None => {
+            floor.close();
+            watched.await?
+        }
+    };
     Ok(floor.report(begin.elapsed(), left))
 }
 

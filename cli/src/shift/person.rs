@@ -115,7 +115,8 @@ fn value_of<'c>(card: &'c ReviewCard, field: &str) -> Option<&'c str> {
 
 /// The value with one character wrong, or in the wrong place.
 fn typo(value: &str, draw: &mut Draw) -> Option<String> {
-    let mut letters: Vec<char> = value.chars().collect();
+    // What nobody can type came in so, and stays.
+    let mut letters: Vec<char> = value.chars().filter(|letter| !letter.is_control()).collect();
     if letters.is_empty() {
         return None;
     }

@@ -43,6 +43,8 @@ pub struct ShiftReport {
     pub cannot_decide: u64,
     /// Answers that came after somebody else's.
     pub taken: u64,
+    /// Reviewers who were paused: they missed too many known answers.
+    pub paused: u64,
     /// Reviews decided together.
     pub clusters: Clusters,
     /// What was said that the truth says is wrong.
@@ -96,6 +98,7 @@ impl ShiftReport {
             ("handed back", self.skipped, None),
             ("left to a lead", self.cannot_decide, None),
             ("answered after somebody else", self.taken, None),
+            ("reviewers paused for missing known answers", self.paused, None),
             ("wrong answers", self.errors.made, Some(self.answers)),
             ("reviews with one that came out right", self.errors.caught, Some(self.reviews)),
             ("reviews that came out wrong", self.errors.stood, Some(self.reviews)),

@@ -82,7 +82,12 @@ impl Reviewer {
         };
         match ask!(self, lease_reviews(request)) {
             Ok(answer) => Ok(Some(answer)),
-            Err(status) if is_reason(&status, "REVIEWER_PAUSED") => Ok(None),
+            Err(status) if is_reason(&status, "REVIEWER_PAUSED") => {
+                self.floor.ledger().paused();
+                // Nobody waits for this one to bring the shift on.
+                self.floor.is_dry(self.number, true);
+                Ok(None)
+            }
             Err(status) => Err(self.explain(&status)),
         }
     }

@@ -18,18 +18,18 @@ export function reviewers(words, list) {
   const busy = list.filter((one) => !idle(one)).length;
   const most = Math.max(1, ...list.map((one) => one.hour));
   const sorted = [...list].sort((a, b) => (b.idle ?? Infinity) - (a.idle ?? Infinity) || (a.reviewer < b.reviewer ? -1 : 1));
-  const wrong = (one) => {
-    if (!one.judged) return h('span', { class: 'quiet' }, '–');
-    const text = `${percent(one.overruled / one.judged)}`;
-    return [text, h('span', { class: 'remark' }, words.say('ops.shift.of', { n: one.overruled, all: one.judged }), one.judged < FEW ? ` (${words.say('ops.shift.few')})` : '')];
+  const share = (n, all) => {
+    if (!all) return h('span', { class: 'quiet' }, '–');
+    return [percent(n / all), h('span', { class: 'remark' }, words.say('ops.shift.of', { n, all }), all < FEW ? ` (${words.say('ops.shift.few')})` : '')];
   };
   const columns = [
-    { head: words.say('ops.shift.name'), cell: (one) => h('bdi', {}, one.reviewer) },
+    { head: words.say('ops.shift.name'), cell: (one) => [h('bdi', {}, one.reviewer), one.paused ? [' ', badge(words.say('ops.shift.paused'), 'warn')] : null] },
     { head: words.say('ops.shift.hour'), kind: 'wide', cell: (one) => [bar(one.hour / most), h('span', { class: 'remark' }, count(one.hour))] },
     { head: words.say('ops.shift.day'), kind: 'number', cell: (one) => count(one.day) },
     { head: words.say('ops.shift.held'), kind: 'number', cell: (one) => count(one.held) },
     { head: words.say('ops.shift.idle'), kind: 'number', cell: (one) => [idle(one) ? [badge(words.say('ops.shift.is_idle'), 'warn'), ' '] : null, one.idle === undefined ? '–' : words.span(one.idle)] },
-    { head: words.say('ops.shift.wrong'), kind: 'number', cell: wrong },
+    { head: words.say('ops.shift.wrong'), kind: 'number', cell: (one) => share(one.overruled, one.judged) },
+    { head: words.say('ops.shift.known'), kind: 'number', cell: (one) => share(one.known_wrong, one.known) },
   ];
   return [h('p', { class: 'lead' }, words.say('ops.shift.count', { n: list.length, busy, idle: list.length - busy })), h('div', { class: 'tall' }, table(words.say('ops.shift'), columns, sorted))];
 }

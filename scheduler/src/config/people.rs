@@ -59,6 +59,10 @@ impl Config {
         if certificate.is_some() != key.is_some() {
             return Err("scheduler.desk.tls needs both certificate and key".into());
         }
+        let limit = self.reviewer_error_limit;
+        if !(0.01..=1.0).contains(&limit) {
+            return Err(format!("scheduler.reviewer_error_limit is {limit}: give a share of 0.01 to 1"));
+        }
         if let Some(key) = &self.audit.key {
             AuditKey::parse(key.reveal())
                 .map_err(|what| format!("scheduler.audit.key cannot be used: {what}"))?;
@@ -111,6 +115,14 @@ mod tests {
         assert!(own.check().unwrap_err().contains("both"));
         own.desk.tls.key = file();
         assert_eq!(own.check(), Ok(()));
+    }
+
+    #[test]
+    fn a_share_of_errors_is_a_share() {
+        for (limit, fine) in [(0.01, true), (1.0, true), (0.0, false), (1.1, false), (f64::NAN, false)] {
+            let config = Config { reviewer_error_limit: limit, ..Config::default() };
+            assert_eq!(config.check().is_ok(), fine, "{limit}");
+        }
     }
 
     #[test]

@@ -14,6 +14,7 @@ pub mod lease;
 pub mod mask;
 pub mod outlook;
 pub mod quality;
+pub mod rating;
 pub mod results;
 pub mod review;
 pub mod same_job;

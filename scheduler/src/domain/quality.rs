@@ -25,19 +25,26 @@ pub struct Share {
 /// The normal deviate of 95 %, two-sided.
 const Z: f64 = 1.959_963_985;
 
-impl RuleQuality {
-    /// The share of wrong changes, by Wilson's score interval: right for few samples and for shares near 0, where rules
-    /// are. `None` without samples.
+impl Share {
+    /// So many of so many, by Wilson's score interval: right for few samples and for shares near 0, where rules are. `None`
+    /// of none.
     #[expect(clippy::cast_precision_loss, reason = "counts of samples are small")]
-    pub fn error(&self) -> Option<Share> {
-        if self.sampled == 0 {
+    pub fn of(hits: u64, samples: u64) -> Option<Self> {
+        if samples == 0 {
             return None;
         }
-        let (n, seen) = (self.sampled as f64, self.wrong as f64 / self.sampled as f64);
+        let (n, seen) = (samples as f64, hits as f64 / samples as f64);
         let scale = 1.0 + Z * Z / n;
         let middle = (seen + Z * Z / (2.0 * n)) / scale;
         let half = Z * (seen * (1.0 - seen) / n + Z * Z / (4.0 * n * n)).sqrt() / scale;
-        Some(Share { seen, low: (middle - half).max(0.0), high: (middle + half).min(1.0) })
+        Some(Self { seen, low: (middle - half).max(0.0), high: (middle + half).min(1.0) })
+    }
+}
+
+impl RuleQuality {
+    /// The share of wrong changes. `None` without samples.
+    pub fn error(&self) -> Option<Share> {
+        Share::of(self.wrong, self.sampled)
     }
 
     /// Whether the rule is wrong more often than `limit` allows, beyond doubt.

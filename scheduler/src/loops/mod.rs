@@ -14,7 +14,7 @@ use crate::{ids, meters};
 
 /// How often jobs are moved on and exhausted units are split.
 const OFTEN: Duration = Duration::from_millis(100);
-/// How often it is looked whether a rule is wrong too often.
+/// How often it is looked whether a rule, or a reviewer, is wrong too often.
 const QUALITY: Duration = Duration::from_secs(5);
 /// How often retention looks, and the clock is set by the store's.
 const SELDOM: Duration = Duration::from_secs(60);
@@ -31,6 +31,7 @@ pub(crate) fn start(app: &App, tasks: &TaskTracker, stop: &CancellationToken) {
     every("sessions", SELDOM, Box::new(|app| Box::pin(end_sessions(app))));
     every("review", OFTEN, Box::new(|app| Box::pin(review(app))));
     every("quality", QUALITY, Box::new(|app| Box::pin(quality(app))));
+    every("rate", QUALITY, Box::new(|app| Box::pin(rate(app))));
     every("retain", SELDOM, Box::new(|app| Box::pin(retain(app))));
     every("clock", SELDOM, Box::new(|app| Box::pin(set_clock(app))));
 }
@@ -103,6 +104,19 @@ async fn review(app: App) -> Result<bool, StoreError> {
 async fn quality(app: App) -> Result<bool, StoreError> {
     for (job_id, rule) in app.store.pause_rules().await? {
         tracing::warn!(job_id, rule, "a rule is wrong too often; what it would change goes to people");
+    }
+    Ok(false)
+}
+
+async fn rate(app: App) -> Result<bool, StoreError> {
+    let limit = app.config.reviewer_error_limit;
+    for paused in app.store.pause_reviewers(limit, app.clock.now()).await? {
+        let (reviewer, reopened) = (paused.reviewer, paused.reopened);
+        tracing::warn!(
+            reviewer,
+            reopened,
+            "a reviewer is wrong too often, and paused; reviews are open again"
+        );
     }
     Ok(false)
 }

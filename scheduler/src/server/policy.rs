@@ -84,6 +84,8 @@ pub(super) const TABLE: &[(&str, &str, Rule, Class)] = &[
     ("emend.v1.ReviewService", "DecideCluster", REVIEW, Settle),
     ("emend.v1.ReviewService", "RevealField", REVIEW, Look),
     ("emend.v1.ReviewService", "ListDecisions", REVIEW, Look),
+    ("emend.v1.ReviewService", "AddKnownAnswers", STEER, Steer),
+    ("emend.v1.ReviewService", "ResumeReviewer", STEER, Steer),
     ("emend.v1.AccountService", "AddAccount", STEER, Steer),
     ("emend.v1.AccountService", "ListAccounts", STEER, Look),
     ("emend.v1.AccountService", "GrantAccount", STEER, Steer),

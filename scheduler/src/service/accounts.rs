@@ -13,7 +13,7 @@ use crate::domain::time::Timestamp;
 use crate::store::{self, StoreError};
 
 /// Who stands in the audit log where nobody is asked for a name.
-const ANYBODY: &str = "(anybody)";
+pub(super) const ANYBODY: &str = "(anybody)";
 
 impl App {
     fn accounts<T>(&self, request: &Request<T>) -> Accounts {

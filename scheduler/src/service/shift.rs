@@ -136,6 +136,9 @@ fn reviewer(person: &ReviewerStatus, days: &HashMap<String, Day>, now: Timestamp
         idle: person.last_at.map(|at| proto_duration(now.since(at))),
         judged: day.judged.unsigned_abs(),
         overruled: day.overruled.unsigned_abs(),
+        known: day.known.unsigned_abs(),
+        known_wrong: day.known_wrong.unsigned_abs(),
+        paused: person.paused,
     }
 }
 

@@ -60,8 +60,9 @@ pub use progress::{Progress, UnitStatus};
 use ready_from::ReadyFrom;
 pub use records::{Found, Having, UnitBlocks};
 pub use reviews::{
-    ClusterSizes, Day, Decided, Decision, Held, LeasedReviews, Logged, Member, OwnQueue, Pace, PaceStep,
-    ReviewAsk, ReviewQueue, Reviewed, ReviewedUnit, Reviewer, ReviewerStatus, Shift, Standing,
+    ClusterSizes, Day, Decided, Decision, Held, KnownAnswer, LeasedReviews, Logged, Member, OwnQueue, Pace,
+    PaceStep, PausedReviewer, ReviewAsk, ReviewQueue, Reviewed, ReviewedUnit, Reviewer, ReviewerStatus,
+    Shift, Standing,
 };
 pub use splits::SplitOutcome;
 use traffic::Traffic;

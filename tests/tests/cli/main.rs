@@ -2,6 +2,7 @@
 
 mod demo;
 mod job;
+mod markers;
 mod people;
 mod pod_cost;
 mod servers;

@@ -121,6 +121,37 @@ async fn a_shift_that_is_too_small_says_what_is_left_and_a_larger_one_goes_on() 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn reviewers_who_miss_known_answers_are_paused_and_others_do_their_work() -> Result<()> {
+    let deployment = Deployment::on_sqlite()?;
+    let _servers = reviewing(&deployment, &[]).await?;
+    let truth = deployment.path("generated").join("truth.jsonl").display().to_string();
+    let known = deployment.run(["reviewers", "known", "job", &truth, "--json"]).await?.ok()?.json()?;
+    ensure!(known["added"].as_u64() > Some(100) && known["passed_over"].as_u64() > Some(100), "{known}");
+    // Three who are wrong four times in five: they end with nothing more to do, and what they did is open again.
+    let careless =
+        ["--reviewers", "3", "--leads", "1", "--errors", "0.8", "--seconds-per-record", "0.3", "--json"];
+    let ended = deployment.run(shift_line(&deployment, &careless)).await?;
+    let report = ended.json()?;
+    ensure!(ended.code == Some(FAILED) && report["left"].as_u64() > Some(0), "{ended:?}");
+    ensure!(report["paused"] == 3, "{report}");
+    let status = deployment.run(["status", "job", "--json"]).await?.ok()?.json()?;
+    ensure!(status["decisions"]["decided"] == 0, "{status}");
+    // Of the same names, which are paused, and more.
+    let rest = shift(&deployment, &["--reviewers", "40", "--leads", "10", "--errors", "0"]).await?;
+    ensure!(rest["left"] == 0, "{rest}");
+    let resumed = deployment.run(["reviewers", "resume", "sim-001"]).await?;
+    expect(&resumed, 0, &["sim-001 goes on"])?;
+    expect(&deployment.run(["reviewers", "resume", "sim-001"]).await?, 0, &["was not paused"])?;
+    let absent = deployment.run(["reviewers", "known", "nobody", &truth]).await?;
+    expect(&absent, FAILED, &["`nobody` not found"])?;
+    std::fs::write(deployment.path("bad.jsonl"), "{\"key\": \"Nguyen\"}\n")?;
+    let output = deployment.run(["reviewers", "known", "job", "bad.jsonl"]).await?;
+    expect(&output, FAILED, &["bad.jsonl", "line 1", "fields"])?;
+    ensure!(!output.stderr.contains("Nguyen"), "{output:?}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_policy_of_reviews_is_checked_and_kept() -> Result<()> {
     let deployment = Deployment::on_sqlite()?;
     let _scheduler = deployment.scheduler(0).await?;

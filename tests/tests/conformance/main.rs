@@ -21,6 +21,7 @@ mod plans;
 mod progress;
 mod quality;
 mod races;
+mod ratings;
 mod records;
 mod refusals;
 mod rejects;

@@ -52,6 +52,7 @@ async fn each_reviewer_is_counted_with_what_is_held_and_answered(bench: &Bench) 
         hour,
         held,
         last_at: Some(last),
+        paused: false,
     };
     assert_eq!(shift.reviewers, [of("a", 3, 0, T0), of("b", 1, 1, at(70))]);
     assert_eq!(
@@ -104,7 +105,7 @@ async fn whoever_did_not_agree_is_overruled(bench: &Bench) {
     let shift = bench.store.shift(job.id, later(3)).await.unwrap();
     for (name, answered, judged, overruled) in [("a", 2, 2, 1), ("b", 2, 2, 1), ("c", 1, 0, 0)] {
         let day = day(bench, &job, name, later(3)).await;
-        assert_eq!(day, Day { answered, judged, overruled }, "{name}");
+        assert_eq!(day, Day { answered, judged, overruled, ..Day::default() }, "{name}");
     }
     assert_eq!((shift.reviews.decided, shift.reviews.taken), (2, 5));
 }

@@ -122,7 +122,7 @@ async fn a_job_is_shown_as_it_stands(house: &House) {
     let [lan] = &shown["reviewers"].as_array().unwrap()[..] else { panic!("{shown}") };
     assert_eq!(
         lan,
-        &json!({ "reviewer": "lan", "hour": 0, "day": 0, "held": 1, "judged": 0, "overruled": 0 })
+        &json!({ "reviewer": "lan", "hour": 0, "day": 0, "held": 1, "judged": 0, "overruled": 0, "known": 0, "known_wrong": 0, "paused": false })
     );
     assert_eq!((&shown["people"]["open"], &shown["people"]["automatic"]), (&json!(2), &json!(0.5)));
     let steps =

@@ -16,8 +16,8 @@ use tonic::{Code, Status};
 
 use super::lost_accounts::{add_account, disable_account, enable_account, grant_account, reset_password};
 use super::lost_reviews::{
-    decide_cluster, decide_one as decide, lease_cluster, lease_reviews, open_review, release_reviews,
-    renew_reviews, reveal_field, save_draft, skip_review, undo_decision,
+    add_known_answers, decide_cluster, decide_one as decide, lease_cluster, lease_reviews, open_review,
+    release_reviews, renew_reviews, resume_reviewer, reveal_field, save_draft, skip_review, undo_decision,
 };
 use super::support::{chunk, commit, header, job_request, lease, make_job, reference, units};
 
@@ -54,6 +54,8 @@ each_rpc!(
     open_review,
     decide_cluster,
     reveal_field,
+    add_known_answers,
+    resume_reviewer,
     add_account,
     grant_account,
     reset_password,

@@ -3,10 +3,10 @@
 use emend_proto::encode;
 use emend_proto::v1::review_service_client::ReviewServiceClient;
 use emend_proto::v1::{
-    Answer, AnswerKind, CommitUnitsRequest, DecideClusterRequest, DecideRequest, FieldValue,
-    LeaseClusterRequest, LeaseReviewsRequest, OpenReviewRequest, ReleaseReviewsRequest, RenewReviewsRequest,
-    RevealFieldRequest, ReviewLease, ReviewRef, SaveDraftRequest, SkipReviewRequest, UndoDecisionRequest,
-    UnitCommit,
+    AddKnownAnswersRequest, Answer, AnswerKind, CommitUnitsRequest, DecideClusterRequest, DecideRequest,
+    FieldValue, KnownAnswer, LeaseClusterRequest, LeaseReviewsRequest, OpenReviewRequest,
+    ReleaseReviewsRequest, RenewReviewsRequest, ResumeReviewerRequest, RevealFieldRequest, ReviewLease,
+    ReviewRef, SaveDraftRequest, SkipReviewRequest, UndoDecisionRequest, UnitCommit,
 };
 use emend_tests::database::Backend;
 use emend_tests::records::routed;
@@ -165,5 +165,36 @@ pub(crate) async fn reveal_field(backend: Backend) {
     };
     let again = rig.lose_then(async |line| reviews(&line).reveal_field(reveal()).await).await.unwrap();
     assert_eq!(again.into_inner().value, "1");
+    rig.stop().await;
+}
+
+pub(crate) async fn add_known_answers(backend: Backend) {
+    let (rig, _) = rig(backend).await;
+    let key = |seq: u64| emend_tests::records::records(seq.cast_signed(), seq.cast_signed()).remove(0).key;
+    let values = vec![FieldValue { field: "n".into(), value: "0".into() }];
+    let known = |key| KnownAnswer { key, values: values.clone() };
+    let add = || AddKnownAnswersRequest {
+        job: "j".into(),
+        answers: vec![known(key(1)), known(key(2)), known("nobody".into())],
+    };
+    let again = rig.lose_then(async |line| reviews(&line).add_known_answers(add()).await).await.unwrap();
+    let again = again.into_inner();
+    assert_eq!((again.added, again.passed_over), (2, 1));
+    assert_eq!(rig.scheduler.database.int("SELECT COUNT(*) FROM known_answers").await, 2);
+    rig.stop().await;
+}
+
+pub(crate) async fn resume_reviewer(backend: Backend) {
+    let (rig, _) = rig(backend).await;
+    let pause =
+        "INSERT INTO reviewer_pauses (reviewer, paused, at, after_decision) VALUES ('lan', TRUE, 0, 0)";
+    rig.scheduler.database.execute(pause).await;
+    // What it holds already it may finish; it gets no more.
+    let refused = reviews(&rig.sound).lease_reviews(ask()).await.unwrap_err();
+    assert_eq!(refused.code(), tonic::Code::FailedPrecondition, "{refused:?}");
+    let resume = || ResumeReviewerRequest { reviewer: WHO.into() };
+    let again = rig.lose_then(async |line| reviews(&line).resume_reviewer(resume()).await).await.unwrap();
+    assert!(!again.into_inner().resumed, "it goes on already");
+    assert_eq!(reviews(&rig.sound).lease_reviews(ask()).await.unwrap().into_inner().leases.len(), 2);
     rig.stop().await;
 }

@@ -8,7 +8,6 @@ use emend_proto::v1::{Lease, LeaseUnitsRequest, LeaseUnitsResponse, PackRef};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tonic::{Code, Status};
-use uuid::Uuid;
 
 use super::WorkerError;
 use super::held::Held;
@@ -100,7 +99,7 @@ impl Leaser {
         LeaseUnitsRequest {
             worker_id: self.link.worker_id.clone(),
             // Ascending: a scheduler finds what this worker holds at the end of its requests.
-            request_id: Uuid::now_v7().to_string(),
+            request_id: chance::ascending_id(),
             capabilities: self.packs.keys().map(pack).collect(),
             slots: count(self.slots),
             max_units: count(places),

@@ -108,6 +108,8 @@ fn a_typing_error_changes_the_value_and_no_more_than_a_letter_of_its_length() {
         }
     }
     assert_eq!(typo("", &mut Draw::of(1, 1, 1, 1)), None);
+    let typed = typo("a\u{90}b", &mut Draw::of(1, 1, 1, 1)).unwrap();
+    assert!(!typed.contains(char::is_control), "{typed:?}");
 }
 
 #[test]

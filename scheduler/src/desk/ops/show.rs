@@ -136,6 +136,9 @@ fn reviewer(person: v1::ReviewerStatus) -> Value {
         .maybe("idle", person.idle.map(seconds))
         .with("judged", person.judged)
         .with("overruled", person.overruled)
+        .with("known", person.known)
+        .with("known_wrong", person.known_wrong)
+        .with("paused", person.paused)
         .done()
 }
 

@@ -2,6 +2,7 @@
 
 mod card;
 mod decide;
+mod known;
 mod look;
 mod read;
 mod shelf;
@@ -48,6 +49,9 @@ impl ReviewService for App {
         };
         let now = self.clock.now();
         let leased = self.store.lease_reviews(ask, now).await.map_err(status::from_store)?;
+        if leased.own.paused {
+            return Err(known::paused());
+        }
         let mut leases = Vec::with_capacity(leased.held.len());
         for held in &leased.held {
             leases.push(v1::ReviewLease {
@@ -173,6 +177,21 @@ impl ReviewService for App {
         let now = self.clock.now();
         let decisions = found.into_iter().map(|logged| decision(logged, now)).collect();
         Ok(Response::new(v1::ListDecisionsResponse { decisions, next_page_token }))
+    }
+
+    async fn add_known_answers(
+        &self,
+        request: Request<v1::AddKnownAnswersRequest>,
+    ) -> Answer<v1::AddKnownAnswersResponse> {
+        self.add_known(request.into_inner()).await.map(Response::new)
+    }
+
+    async fn resume_reviewer(
+        &self,
+        request: Request<v1::ResumeReviewerRequest>,
+    ) -> Answer<v1::ResumeReviewerResponse> {
+        let by = read::caller(&request);
+        self.resume(by, request.into_inner()).await.map(Response::new)
     }
 }
 

@@ -89,12 +89,13 @@ const MINE: Sql = Sql::pair(
          ORDER BY job_id, seq LIMIT $4)
      RETURNING job_id, seq, round, lane, alike, expires_at",
 );
-/// Jobs with something for people, the most urgent first.
+/// Jobs with something for people, the most urgent first; none for who is paused.
 const JOBS: Sql = Sql::same(
     "SELECT j.id FROM jobs j
      WHERE j.state IN ('importing', 'running', 'reviewing') AND NOT j.paused AND NOT j.deleted
        AND ($1 = 0 OR j.id = $1)
        AND EXISTS (SELECT 1 FROM reviews r WHERE r.job_id = j.id AND r.state = 'open')
+       AND NOT EXISTS (SELECT 1 FROM reviewer_pauses p WHERE p.reviewer = $2 AND p.paused)
      ORDER BY j.priority DESC, j.deadline_at NULLS LAST, j.id",
 );
 
@@ -262,7 +263,7 @@ async fn claim(tx: &mut Tx, ask: &ReviewAsk, now: Timestamp) -> Result<Vec<Held>
     let lanes: &[Sql] = if ask.reviewer.lead { &[CLAIM_FOR_LEAD, CLAIM] } else { &[CLAIM] };
     let mut jobs = Vec::new();
     if held.len() < ask.most as usize {
-        let rows = tx.rows(JOBS, params![job]).await?;
+        let rows = tx.rows(JOBS, params![job, name]).await?;
         jobs = rows.iter().map(|row| row.int("id")).collect::<Result<Vec<_>, _>>()?;
     }
     let skills = ask.reviewer.skills.clone();

@@ -12,6 +12,7 @@ mod log;
 mod open;
 mod quality;
 mod queue;
+mod rating;
 mod shift;
 mod undo;
 
@@ -23,6 +24,7 @@ pub use lease::{Held, LeasedReviews, ReviewAsk, Reviewer};
 pub use log::{Logged, Standing};
 pub(super) use open::open;
 pub use queue::{OwnQueue, ReviewQueue};
+pub use rating::{KnownAnswer, PausedReviewer};
 pub use shift::{Day, Pace, PaceStep, ReviewerStatus, Shift};
 
 use super::StoreError;

@@ -32,6 +32,8 @@ pub struct OwnQueue {
     pub passed: i64,
     /// Reviews that this one has decided within the last 24 hours.
     pub decided_today: i64,
+    /// Was wrong too often, and gets nothing until an operator says so.
+    pub paused: bool,
 }
 
 const QUEUE: Sql = Sql::same(
@@ -50,7 +52,8 @@ const OWN: Sql = Sql::same(
           WHERE h.reviewer = $1 AND h.passed AND r.state = 'open' AND ($2 = 0 OR h.job_id = $2)) AS passed,
          (SELECT COUNT(*) FROM decisions d JOIN decision_members m ON m.decision_id = d.id
           WHERE d.reviewer = $1 AND d.at > $4 AND ($2 = 0 OR d.job_id = $2)
-            AND NOT EXISTS (SELECT 1 FROM decisions u WHERE u.undoes = d.id)) AS decided",
+            AND NOT EXISTS (SELECT 1 FROM decisions u WHERE u.undoes = d.id)) AS decided,
+         EXISTS (SELECT 1 FROM reviewer_pauses p WHERE p.reviewer = $1 AND p.paused) AS paused",
 );
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -99,5 +102,10 @@ pub(super) async fn own(
 ) -> Result<OwnQueue, StoreError> {
     let row = tx.row(OWN, params![reviewer, job_id.unwrap_or(0), now, now - DAY]).await?;
     let row = row.ok_or_else(|| StoreError::Internal("a count gave no row".into()))?;
-    Ok(OwnQueue { held: row.int("held")?, passed: row.int("passed")?, decided_today: row.int("decided")? })
+    Ok(OwnQueue {
+        held: row.int("held")?,
+        passed: row.int("passed")?,
+        decided_today: row.int("decided")?,
+        paused: row.bool("paused")?,
+    })
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::super::db::{Row, Sql, Tx, params};
 use super::super::{Store, StoreError};
+use super::rating::rated;
 use crate::domain::shift::{LATELY, Lately, ON_SHIFT, Reviews, TODAY};
 use crate::domain::time::Timestamp;
 
@@ -19,6 +20,8 @@ pub struct ReviewerStatus {
     pub held: i64,
     /// When the last answer or undo was.
     pub last_at: Option<Timestamp>,
+    /// Was wrong too often.
+    pub paused: bool,
 }
 
 /// What a reviewer did on a job within the last 24 hours. It takes longer to count than what is needed each second.
@@ -30,6 +33,10 @@ pub struct Day {
     pub judged: i64,
     /// and those that did not stand.
     pub overruled: i64,
+    /// Answers to reviews whose right answer is known,
+    pub known: i64,
+    /// and those that were wrong.
+    pub known_wrong: i64,
 }
 
 /// The people on a job.
@@ -102,6 +109,10 @@ const JUDGED: Sql = Sql::same(
 );
 /// Decisions that are looked at for it: enough to tell people apart, and few enough to be quick.
 const NEWEST: i64 = 20_000;
+const PAUSED: Sql = Sql::same(
+    "SELECT reviewer FROM reviewer_pauses p WHERE p.paused
+       AND EXISTS (SELECT 1 FROM decisions d WHERE d.reviewer = p.reviewer AND d.job_id = $1)",
+);
 const BEGAN: Sql = Sql::same("SELECT MIN(at) AS began FROM decisions WHERE job_id = $1");
 const RECORDS: Sql = Sql::same(
     "SELECT (done_at - $2) / $3 AS step, CAST(SUM(last_seq - first_seq + 1) AS BIGINT) AS records
@@ -137,6 +148,12 @@ impl Store {
                 for row in tx.rows(JUDGED, params![job_id, now - TODAY, NEWEST]).await? {
                     let person = people.entry(row.text("reviewer")?).or_default();
                     (person.judged, person.overruled) = (row.int("judged")?, row.int("overruled")?);
+                }
+                for (reviewer, answers) in rated(tx, job_id).await? {
+                    let person = people.entry(reviewer).or_default();
+                    let count = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
+                    person.known = count(answers.len());
+                    person.known_wrong = count(answers.iter().filter(|answer| !answer.right).count());
                 }
                 Ok(people)
             })
@@ -182,6 +199,9 @@ async fn shift(tx: &mut Tx, job_id: i64, now: Timestamp) -> Result<Shift, StoreE
     }
     for row in tx.rows(HELD, params![job_id, now]).await? {
         status(&mut people, row.text("holder")?).held = row.int("held")?;
+    }
+    for row in tx.rows(PAUSED, params![job_id]).await? {
+        status(&mut people, row.text("reviewer")?).paused = true;
     }
     let began = tx.row(BEGAN, params![job_id]).await?;
     shift.lately.began = began.map(|row| row.maybe_int("began")).transpose()?.flatten().map(Timestamp);
