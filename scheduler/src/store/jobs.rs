@@ -75,18 +75,18 @@ const ADVANCE: Sql = Sql::same(
          state = 'reviewing',
          units_done_at = (SELECT COALESCE(MAX(u.done_at), CAST($1 AS BIGINT)) FROM units u WHERE u.job_id = jobs.id)
      WHERE state = 'running' AND NOT deleted
-       AND NOT EXISTS (SELECT 1 FROM units u WHERE u.job_id = jobs.id AND u.state IN ('ready', 'leased', 'set_aside'))
+       AND (SELECT 1 FROM units u WHERE u.job_id = jobs.id AND u.state IN ('ready', 'leased', 'set_aside') LIMIT 1) IS NULL
      RETURNING id, state",
 );
-/// A job whose records wait for nobody: not for an answer, not for the time in which one may be taken back, and not to
+/// A job whose records wait for nobody (asked ten times a second: of NOT EXISTS PostgreSQL may make a hash of all reviews): not for an answer, not for the time in which one may be taken back, and not to
 /// become reviews.
 const COMPLETE: Sql = Sql::same(
     "UPDATE jobs SET state = 'completed', ended_at = CAST($1 AS BIGINT)
      WHERE state = 'reviewing' AND NOT deleted
-       AND NOT EXISTS (SELECT 1 FROM reviews r WHERE r.job_id = jobs.id AND r.state = 'open')
-       AND NOT EXISTS (SELECT 1 FROM reviews r WHERE r.job_id = jobs.id AND r.state = 'decided' AND r.due_at > $1)
-       AND NOT EXISTS (SELECT 1 FROM units u
-                       WHERE u.job_id = jobs.id AND u.state = 'done' AND NOT u.reviewed AND u.routed + u.failed > 0)
+       AND (SELECT 1 FROM reviews r WHERE r.job_id = jobs.id AND r.state = 'open' LIMIT 1) IS NULL
+       AND (SELECT 1 FROM reviews r WHERE r.job_id = jobs.id AND r.state = 'decided' AND r.due_at > $1 LIMIT 1) IS NULL
+       AND (SELECT 1 FROM units u
+            WHERE u.job_id = jobs.id AND u.state = 'done' AND NOT u.reviewed AND u.routed + u.failed > 0 LIMIT 1) IS NULL
      RETURNING id, state",
 );
 

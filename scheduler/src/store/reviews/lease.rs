@@ -89,12 +89,13 @@ const MINE: Sql = Sql::pair(
          ORDER BY job_id, seq LIMIT $4)
      RETURNING job_id, seq, round, lane, alike, expires_at",
 );
-/// Jobs with something for people, the most urgent first; none for who is paused.
+/// Jobs with something for people, the most urgent first; none for who is paused. Of EXISTS PostgreSQL would make a hash of
+/// all open reviews.
 const JOBS: Sql = Sql::same(
     "SELECT j.id FROM jobs j
      WHERE j.state IN ('importing', 'running', 'reviewing') AND NOT j.paused AND NOT j.deleted
        AND ($1 = 0 OR j.id = $1)
-       AND EXISTS (SELECT 1 FROM reviews r WHERE r.job_id = j.id AND r.state = 'open')
+       AND (SELECT 1 FROM reviews r WHERE r.job_id = j.id AND r.state = 'open' LIMIT 1) = 1
        AND NOT EXISTS (SELECT 1 FROM reviewer_pauses p WHERE p.reviewer = $2 AND p.paused)
      ORDER BY j.priority DESC, j.deadline_at NULLS LAST, j.id",
 );

@@ -66,15 +66,20 @@ impl Said {
     }
 }
 
+/// Member by member, and whether each was undone, here and below: of a plain join and of NOT EXISTS PostgreSQL, as long as it
+/// knows no better, makes a hash of all decisions.
 const SAID: Sql = Sql::pair(
-    "SELECT m.seq, m.round, m.changes, d.id, d.reviewer, d.kind
-     FROM decision_members m JOIN decisions d ON d.id = m.decision_id
-     WHERE m.job_id = $1 AND m.seq = ANY($2) AND NOT EXISTS (SELECT 1 FROM decisions u WHERE u.undoes = d.id)
+    "WITH m AS MATERIALIZED (
+         SELECT seq, round, changes, decision_id FROM decision_members WHERE job_id = $1 AND seq = ANY($2))
+     SELECT m.seq, m.round, m.changes, d.id, d.reviewer, d.kind
+     FROM m CROSS JOIN LATERAL (
+         SELECT id, reviewer, kind FROM decisions WHERE id = m.decision_id OFFSET 0) d
+     WHERE (SELECT u.id FROM decisions u WHERE u.undoes = d.id) IS NULL
      ORDER BY d.id",
     "SELECT m.seq, m.round, m.changes, d.id, d.reviewer, d.kind
      FROM decision_members m JOIN decisions d ON d.id = m.decision_id
      WHERE m.job_id = $1 AND m.seq IN (SELECT value FROM json_each($2))
-       AND NOT EXISTS (SELECT 1 FROM decisions u WHERE u.undoes = d.id)
+       AND (SELECT u.id FROM decisions u WHERE u.undoes = d.id) IS NULL
      ORDER BY d.id",
 );
 /// Everything of a decision, beside one of its members.
@@ -83,8 +88,8 @@ macro_rules! logged {
         Sql::same(concat!(
             "SELECT m.job_id, m.seq, m.round, m.changes, d.id, d.reviewer, d.kind, d.reason, d.pack_version, d.at,
                  d.undo_until, (SELECT COUNT(*) FROM decision_members n WHERE n.decision_id = d.id) AS members,
-                 EXISTS (SELECT 1 FROM decisions u WHERE u.undoes = d.id) AS undone,
-                 EXISTS (SELECT 1 FROM reviews r WHERE r.job_id = m.job_id AND r.seq = m.seq AND r.decision_id = d.id)
+                 (SELECT u.id FROM decisions u WHERE u.undoes = d.id) IS NOT NULL AS undone,
+                 COALESCE((SELECT r.decision_id = d.id FROM reviews r WHERE r.job_id = m.job_id AND r.seq = m.seq), FALSE)
                      AS stands
              FROM decisions d JOIN decision_members m ON m.decision_id = d.id ",
             $rest
@@ -110,7 +115,7 @@ const STANDING: Sql = Sql::same(
      FROM reviews r JOIN decision_members m ON m.job_id = r.job_id AND m.seq = r.seq
      JOIN decisions d ON d.id = m.decision_id
      WHERE r.job_id = $1 AND r.seq BETWEEN $2 AND $3 AND r.state = 'decided' AND r.due_at <= $4
-       AND NOT EXISTS (SELECT 1 FROM decisions u WHERE u.undoes = d.id)
+       AND (SELECT u.id FROM decisions u WHERE u.undoes = d.id) IS NULL
      ORDER BY m.seq, d.id DESC",
 );
 

@@ -52,7 +52,7 @@ const OWN: Sql = Sql::same(
           WHERE h.reviewer = $1 AND h.passed AND r.state = 'open' AND ($2 = 0 OR h.job_id = $2)) AS passed,
          (SELECT COUNT(*) FROM decisions d JOIN decision_members m ON m.decision_id = d.id
           WHERE d.reviewer = $1 AND d.at > $4 AND ($2 = 0 OR d.job_id = $2)
-            AND NOT EXISTS (SELECT 1 FROM decisions u WHERE u.undoes = d.id)) AS decided,
+            AND (SELECT u.id FROM decisions u WHERE u.undoes = d.id) IS NULL) AS decided,
          EXISTS (SELECT 1 FROM reviewer_pauses p WHERE p.reviewer = $1 AND p.paused) AS paused",
 );
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
