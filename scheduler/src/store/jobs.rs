@@ -78,17 +78,25 @@ const ADVANCE: Sql = Sql::same(
        AND (SELECT 1 FROM units u WHERE u.job_id = jobs.id AND u.state IN ('ready', 'leased', 'set_aside') LIMIT 1) IS NULL
      RETURNING id, state",
 );
-/// A job whose records wait for nobody (asked ten times a second: of NOT EXISTS PostgreSQL may make a hash of all reviews): not for an answer, not for the time in which one may be taken back, and not to
-/// become reviews.
-const COMPLETE: Sql = Sql::same(
-    "UPDATE jobs SET state = 'completed', ended_at = CAST($1 AS BIGINT)
-     WHERE state = 'reviewing' AND NOT deleted
-       AND (SELECT 1 FROM reviews r WHERE r.job_id = jobs.id AND r.state = 'open' LIMIT 1) IS NULL
-       AND (SELECT 1 FROM reviews r WHERE r.job_id = jobs.id AND r.state = 'decided' AND r.due_at > $1 LIMIT 1) IS NULL
-       AND (SELECT 1 FROM units u
-            WHERE u.job_id = jobs.id AND u.state = 'done' AND NOT u.reviewed AND u.routed + u.failed > 0 LIMIT 1) IS NULL
-     RETURNING id, state",
-);
+/// A job whose records wait for nobody: not for an answer, not for the time in which one may be taken back, and not to
+/// become reviews. It is asked ten times a second: of NOT EXISTS PostgreSQL may make a hash of all reviews, and SQLite, left
+/// alone, walks past all that was decided.
+macro_rules! complete {
+    ($open:literal) => {
+        concat!(
+            "UPDATE jobs SET state = 'completed', ended_at = CAST($1 AS BIGINT)
+             WHERE state = 'reviewing' AND NOT deleted
+               AND (SELECT 1 FROM reviews r ", $open, " WHERE r.job_id = jobs.id AND r.state = 'open' LIMIT 1) IS NULL
+               AND (SELECT 1 FROM reviews r
+                    WHERE r.job_id = jobs.id AND r.state = 'decided' AND r.due_at > $1 LIMIT 1) IS NULL
+               AND (SELECT 1 FROM units u
+                    WHERE u.job_id = jobs.id AND u.state = 'done' AND NOT u.reviewed AND u.routed + u.failed > 0
+                    LIMIT 1) IS NULL
+             RETURNING id, state"
+        )
+    };
+}
+const COMPLETE: Sql = Sql::pair(complete!(""), complete!("INDEXED BY reviews_open"));
 
 impl Store {
     /// Makes a job, or finds the one that the same spec made before, whose schedule stays as it is. The flag says

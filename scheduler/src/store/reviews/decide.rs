@@ -90,11 +90,15 @@ const ANSWERED: Sql = Sql::pair(
          rejected = t.state = 'decided' AND $4
      FROM unnest($5::bigint[], $6::text[], $7::bigint[], $8::text[]) AS t (seq, state, round, lane)
      WHERE r.job_id = $1 AND r.seq = t.seq AND r.state = 'open'",
-    "UPDATE reviews SET state = value ->> 1, round = value ->> 2, lane = value ->> 3, due_at = $2, holder = NULL,
-         expires_at = NULL, opened = FALSE, decision_id = CASE WHEN value ->> 1 = 'decided' THEN $3 END,
-         rejected = value ->> 1 = 'decided' AND $4
-     FROM json_each($5)
-     WHERE reviews.job_id = $1 AND reviews.seq = value ->> 0 AND reviews.state = 'open'",
+    // Said twice, so that each is looked up by its key: else all of the job's reviews are held against the list.
+    "WITH t AS MATERIALIZED (
+         SELECT value ->> 0 AS seq, value ->> 1 AS state, value ->> 2 AS round, value ->> 3 AS lane FROM json_each($5))
+     UPDATE reviews SET state = t.state, round = t.round, lane = t.lane, due_at = $2, holder = NULL,
+         expires_at = NULL, opened = FALSE, decision_id = CASE WHEN t.state = 'decided' THEN $3 END,
+         rejected = t.state = 'decided' AND $4
+     FROM t
+     WHERE reviews.job_id = $1 AND reviews.seq IN (SELECT seq FROM t) AND reviews.seq = t.seq
+       AND reviews.state = 'open'",
 );
 
 impl Store {

@@ -91,19 +91,25 @@ const MINE: Sql = Sql::pair(
 );
 /// Jobs with something for people, the most urgent first; none for who is paused. Of EXISTS PostgreSQL would make a hash of
 /// all open reviews.
-const JOBS: Sql = Sql::same(
+const JOBS: Sql = Sql::pair(
     "SELECT j.id FROM jobs j
      WHERE j.state IN ('importing', 'running', 'reviewing') AND NOT j.paused AND NOT j.deleted
        AND ($1 = 0 OR j.id = $1)
        AND (SELECT 1 FROM reviews r WHERE r.job_id = j.id AND r.state = 'open' LIMIT 1) = 1
        AND NOT EXISTS (SELECT 1 FROM reviewer_pauses p WHERE p.reviewer = $2 AND p.paused)
      ORDER BY j.priority DESC, j.deadline_at NULLS LAST, j.id",
+    "SELECT j.id FROM jobs j
+     WHERE j.state IN ('importing', 'running', 'reviewing') AND NOT j.paused AND NOT j.deleted
+       AND ($1 = 0 OR j.id = $1)
+       AND (SELECT 1 FROM reviews r INDEXED BY reviews_open WHERE r.job_id = j.id AND r.state = 'open' LIMIT 1) = 1
+       AND NOT EXISTS (SELECT 1 FROM reviewer_pauses p WHERE p.reviewer = $2 AND p.paused)
+     ORDER BY j.priority DESC, j.deadline_at NULLS LAST, j.id",
 );
 
 /// A claim of open reviews of one lane, oldest first. Whoever asks at the same instant passes over the rows that others
-/// are taking.
+/// are taking. SQLite, left alone, would take the primary key, and walk past all that was decided.
 macro_rules! claim {
-    ($lane:literal) => {
+    ($lane:literal, $index:literal) => {
         Sql::pair(
             concat!(
                 "WITH pick AS MATERIALIZED (
@@ -124,7 +130,7 @@ macro_rules! claim {
             concat!(
                 "UPDATE reviews SET holder = $6, expires_at = $8, opened = TRUE
                  WHERE job_id = $1 AND seq IN (
-                     SELECT r.seq FROM reviews r
+                     SELECT r.seq FROM reviews r INDEXED BY ", $index, "
                      WHERE r.job_id = $1 AND r.state = 'open' AND r.lane = '", $lane, "' AND r.due_at <= $2
                        AND (r.expires_at IS NULL OR r.expires_at <= $2)
                        AND ($3 = '' OR instr(',' || r.kind || ',', ',' || $3 || ',') > 0)
@@ -141,8 +147,8 @@ macro_rules! claim {
         )
     };
 }
-const CLAIM: Sql = claim!("reviewer");
-const CLAIM_FOR_LEAD: Sql = claim!("lead");
+const CLAIM: Sql = claim!("reviewer", "reviews_open");
+const CLAIM_FOR_LEAD: Sql = claim!("lead", "reviews_for_leads");
 
 const RENEW: Sql = Sql::pair(
     "UPDATE reviews r SET expires_at = $2 FROM unnest($3::bigint[], $4::bigint[]) AS t (job_id, seq)
