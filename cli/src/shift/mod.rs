@@ -84,8 +84,7 @@ pub async fn run(client: &Client, order: &Order, shutdown: &CancellationToken) -
         let reviewer = Reviewer::new(floor.clone(), line.clone(), number, number <= order.leads());
         shift.spawn(reviewer.work());
     }
-    let watched = floor.watch(&client);
-    tokio::pin!(watched);
+    let mut watched = Box::pin(floor.watch(&client));
     let mut left = None;
     loop {
         tokio::select! {
