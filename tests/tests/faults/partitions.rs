@@ -108,7 +108,7 @@ fn import_line(csv: &str) -> [&str; 10] {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_network_that_is_cut_costs_time_only() -> Result<()> {
-    let rows = amount("PARTITION_RECORDS", 20_000);
+    let rows = amount("PARTITION_RECORDS", 60_000);
     let cut = Duration::from_secs(amount("PARTITION_SECONDS", 2 * LEASE));
     let calm = Deployment::on_sqlite()?;
     let csv = calm.generate(rows).await?.join("records.csv").display().to_string();
