@@ -37,6 +37,7 @@ const DELETE_OUTBOX: Sql = Sql::same("DELETE FROM outbox WHERE job_id = $1");
 const DELETE_MEMBERS: Sql = Sql::same("DELETE FROM decision_members WHERE job_id = $1");
 const DELETE_DECISIONS: Sql = Sql::same("DELETE FROM decisions WHERE job_id = $1");
 const DELETE_HANDS: Sql = Sql::same("DELETE FROM review_hands WHERE job_id = $1");
+const DELETE_KNOWN: Sql = Sql::same("DELETE FROM known_answers WHERE job_id = $1");
 const DELETE_REVIEWS: Sql = Sql::same("DELETE FROM reviews WHERE job_id = $1");
 const DELETE_JOB: Sql = Sql::same("DELETE FROM jobs WHERE id = $1 AND deleted");
 
@@ -56,8 +57,11 @@ impl Store {
                     let deleted = tx.execute(DELETE_BLOCKS, params![id, STEP]).await?
                         + tx.execute(DELETE_KEYS, params![id, STEP]).await?;
                     if deleted == 0 {
-                        // Decisions and drafts hold values of records; that somebody decided stays, in the reviews.
-                        for last in [DELETE_KEY_RUNS, DELETE_MEMBERS, DELETE_DECISIONS, DELETE_HANDS] {
+                        // Decisions, drafts and known answers hold values of records; that somebody decided stays, in the
+                        // reviews.
+                        for last in
+                            [DELETE_KEY_RUNS, DELETE_MEMBERS, DELETE_DECISIONS, DELETE_HANDS, DELETE_KNOWN]
+                        {
                             tx.execute(last, params![id]).await?;
                         }
                         tx.execute_exactly(1, BLOCKS_GONE, params![id]).await?;
@@ -82,6 +86,7 @@ impl Store {
                     DELETE_MEMBERS,
                     DELETE_DECISIONS,
                     DELETE_HANDS,
+                    DELETE_KNOWN,
                     DELETE_REVIEWS,
                     DELETE_REJECTS,
                     DELETE_IMPORTS,

@@ -4,12 +4,14 @@ use std::time::Duration;
 
 use emend_scheduler::domain::job::{JobRef, JobState};
 use emend_scheduler::domain::results::Verdicts;
-use emend_scheduler::store::{Batch, Job, JobConflict, Reject, StoreError};
+use emend_scheduler::domain::review::HandChange;
+use emend_scheduler::store::{Batch, Job, JobConflict, KnownAnswer, Reject, StoreError};
 use emend_tests::bench::{Bench, T0, at, batch};
 use emend_tests::database::Backend;
 use emend_tests::on_both_stores;
 use emend_tests::process::eventually;
 use emend_tests::records::records;
+use emend_tests::reviewer::{UNDO, says, written};
 use emend_tests::worker::accepted;
 
 /// Far longer than anything takes.
@@ -20,6 +22,8 @@ on_both_stores!(
     jobs_that_go_on_keep_their_blocks,
     a_deleted_job_leaves_nothing_behind,
     a_large_job_goes_in_steps,
+    what_people_said_and_what_was_known_goes_with_the_records,
+    a_deleted_job_is_in_no_table_any_more,
 );
 
 async fn completed(bench: &Bench, name: &str, now: u64) -> Job {
@@ -153,4 +157,51 @@ async fn a_large_job_goes_in_steps(bench: &Bench) {
     bench.store.delete_job(JobRef::Id(job.id)).await.unwrap();
     while bench.store.retain(None).await.unwrap() {}
     assert_eq!((rows(bench, "units").await, rows(bench, "jobs").await), (0, 0));
+}
+
+/// A job with a value of a record in every table that people's work touches.
+async fn decided(bench: &Bench) -> Job {
+    let job = bench.job_for_people("j", 1).await;
+    let change = HandChange { field: "n".into(), before: "1".into(), after: "x".into() };
+    let known = vec![KnownAnswer { seq: 1, changes: vec![change] }];
+    assert_eq!(bench.store.add_known_answers(job.id, known).await.unwrap(), 1);
+    let mut a = bench.person("a");
+    let held = a.lease_one(T0).await;
+    written(a.decide(held.at, &says("x"), T0).await);
+    job
+}
+
+async fn what_people_said_and_what_was_known_goes_with_the_records(bench: &Bench) {
+    let job = decided(bench).await;
+    let end = at(UNDO.as_secs());
+    bench.store.advance_jobs(end).await.unwrap();
+    assert_eq!(bench.store.job(JobRef::Id(job.id)).await.unwrap().state, JobState::Completed);
+    while bench.store.retain(Some(end)).await.unwrap() {}
+    for table in ["decisions", "decision_members", "review_hands", "known_answers"] {
+        assert_eq!(rows(bench, table).await, 0, "{table}");
+    }
+    assert_eq!(rows(bench, "reviews").await, 1, "that somebody decided stays");
+}
+
+/// By the schema, so that no table is forgotten; but for the log of what was done.
+async fn a_deleted_job_is_in_no_table_any_more(bench: &Bench) {
+    let job = decided(bench).await;
+    bench.store.cancel_job(JobRef::Id(job.id), T0).await.unwrap();
+    bench.store.delete_job(JobRef::Id(job.id)).await.unwrap();
+    while bench.store.retain(None).await.unwrap() {}
+    let tables = match bench.database.backend() {
+        Backend::Sqlite => {
+            "SELECT m.name FROM sqlite_master m JOIN pragma_table_info(m.name) c
+             WHERE m.type = 'table' AND c.name = 'job_id'"
+        }
+        Backend::Postgres => {
+            "SELECT table_name::text FROM information_schema.columns
+             WHERE table_schema = 'public' AND column_name = 'job_id'"
+        }
+    };
+    let tables = bench.database.texts(tables).await;
+    assert!(tables.iter().any(|table| table[0] == "known_answers"), "{tables:?}");
+    for table in tables.iter().map(|table| &table[0]).filter(|table| !table.starts_with("audit")) {
+        assert_eq!(rows(bench, table).await, 0, "{table}");
+    }
 }
