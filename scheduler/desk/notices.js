@@ -6,6 +6,11 @@ import { h, only } from './dom.js';
 import { open } from './dialogs.js';
 import { valueNode } from './values.js';
 
+/** A card that is refused again says so once. */
+export function withNotice(list, notice) {
+  return [...list.filter((one) => one.why !== notice.why || one.work.key !== notice.work.key), notice];
+}
+
 export class Notices {
   constructor(desk, node) {
     this.desk = desk;
@@ -15,7 +20,7 @@ export class Notices {
 
   /** `why`: `decided`, `taken`, `lost` or `refused`; `answer` is one's own, `theirs` the decision that stands. */
   add(notice) {
-    this.list.push(notice);
+    this.list = withNotice(this.list, notice);
     this.show();
     this.desk.announce(this.desk.words.say(`notice.${notice.why}`, { seq: String(notice.work.review.seq) }));
   }

@@ -46,7 +46,7 @@ export function automatic(words, job) {
 export function people(words, { job, people: lane_, for_leads: forLeads }) {
   const { count, percent, rate } = numbers(words);
   const { reviews_decided: decided, reviews_open: open, reviews_rejected: rejected } = job.progress;
-  const all = decided + lane_.open + lane_.to_come;
+  const all = decided + open + lane_.to_come;
   const share = all ? decided / all : 0;
   const waits = lane_.answers_left > 0 && !ended(job);
   const left = all > 0 && lane_.answers_left === 0 ? 0 : lane_.left;

@@ -4,6 +4,7 @@ import { ApiError } from '../api.js';
 import { delay, line, persist } from '../backoff.js';
 import { samplesMissing } from '../cluster.js';
 import { Recent } from '../decisions.js';
+import { withNotice } from '../notices.js';
 import { mayRenew, sessionState } from '../presence.js';
 import { Sender } from '../sender.js';
 import { pollIn, reasons, Shelf } from '../shelf.js';
@@ -223,4 +224,11 @@ test('five samples, or all, and those set apart do not count', () => {
   assert.equal(samplesMissing(keys, new Map(keys.slice(0, 3).map((key) => [key, {}])), new Set()), 2);
   assert.equal(samplesMissing(keys, new Map(keys.slice(0, 5).map((key) => [key, {}])), new Set(['1/1'])), 1);
   assert.equal(samplesMissing(keys.slice(0, 3), new Map(keys.slice(0, 3).map((key) => [key, {}])), new Set()), 0);
+});
+
+test('a card that is refused again and again has one notice, its last', () => {
+  const notice = (why, key, message) => ({ why, work: { key }, message });
+  let list = [];
+  for (const one of [notice('refused', '1/4', 'a'), notice('taken', '1/4', 'b'), notice('refused', '1/5', 'c'), notice('refused', '1/4', 'd')]) list = withNotice(list, one);
+  assert.deepEqual(list.map((one) => one.message), ['b', 'c', 'd']);
 });

@@ -189,8 +189,8 @@ impl Case {
             let Some(before) = self.value(field).or_else(|| self.at_issue(field).then_some("")) else {
                 return wrong(format!("name `{field}`, which the record does not have"));
             };
-            // Of what stays as it came nothing is asked: a reviewer who leaves it did not write it.
-            let written = after != before;
+            // Of what stays as it came, or as a rule proposes it, nothing is asked: the reviewer did not write it.
+            let written = after != before && !self.proposes(field, after);
             if written && after.contains(HIDDEN) {
                 return wrong(format!("give `{field}` a value that is not masked"));
             }
@@ -216,14 +216,17 @@ impl Case {
         self.findings.iter().any(|finding| finding.field == field)
     }
 
+    /// Whether a finding offers this value for this field.
+    fn proposes(&self, field: &str, value: &str) -> bool {
+        let of = |finding: &&Finding| finding.field == field;
+        self.findings.iter().filter(of).any(|finding| finding.proposals.iter().any(|one| one == value))
+    }
+
     /// Whether a second person must agree with this: where the job says so, for what empties a field or rejects the
     /// record, and for what somebody typed.
     pub fn needs_two(&self, effect: &Effect, agree: &[String]) -> bool {
         let asked = |finding: &Finding| agree.contains(&finding.code) || agree.contains(&finding.field);
-        let typed = |change: &HandChange| {
-            let of = |finding: &&Finding| finding.field == change.field;
-            !self.findings.iter().filter(of).any(|finding| finding.proposals.contains(&change.after))
-        };
+        let typed = |change: &HandChange| !self.proposes(&change.field, &change.after);
         // Whoever takes a rule's change back speaks against the rule.
         let against = !self.came.is_empty() && !effect.changes.is_empty();
         against
@@ -312,6 +315,10 @@ mod tests {
             let mut odd_one = case();
             odd_one.fields[0].1 = odd.to_owned();
             assert_eq!(odd_one.effect(&values(&[("phone", odd)])).unwrap().changes, []);
+            // And what a rule proposes can be taken.
+            let mut proposed = case();
+            proposed.findings[0].proposals.push(odd.to_owned());
+            assert_eq!(proposed.effect(&values(&[("phone", odd)])).unwrap().changes[0].after, odd);
         }
         // A field that the record lacks can be given when a finding is about it.
         let mut lacking = case();

@@ -73,6 +73,15 @@ impl House {
         Ok(desk)
     }
 
+    /// A new operator, on the list of jobs, in English.
+    pub(crate) async fn at_ops(&self, name: &str) -> Result<Desk<'_>> {
+        let password = self.add(name, "operator").await?;
+        let desk = Desk::new(self, self.browser().await?);
+        desk.try_password(name, &password).await?;
+        desk.browser.wait_for("body.ops table.figures").await?;
+        Ok(desk)
+    }
+
     /// A record with all that was decided on it, as the command line shows it. Rows are numbered like keys.
     pub(crate) async fn record(&self, seq: u64) -> Result<Value> {
         let key = format!("HCM-{seq:09}");

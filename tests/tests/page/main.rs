@@ -8,6 +8,7 @@ mod driver;
 mod house;
 mod leases;
 mod markup;
+mod ops;
 mod payloads;
 mod pictures;
 mod sessions;

@@ -11,16 +11,14 @@ use crate::house::House;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_desk_fits_both_screens_in_both_languages() -> Result<()> {
-    let folder = std::env::var_os("PICTURES")
-        .map_or_else(|| PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("pictures"), PathBuf::from);
-    std::fs::create_dir_all(&folder)?;
+    let folder = folder()?;
     let house = House::on_sqlite().await?;
     let desk = house.at_desk("lan").await?;
     // The usual card: a name, what is proposed for it, and what bears on it.
     for (size, screen) in [(LAPTOP, "laptop"), (PHONE, "phone")] {
         desk.browser.resize(size).await?;
         for language in ["en", "vi"] {
-            desk.speak(language).await?;
+            desk.turn_to(language, "article.card").await?;
             let picture = async |name: &str| {
                 ensure!(desk.fits().await?, "{name} is wider than the {screen}'s screen in {language}");
                 desk.browser.picture(&folder.join(format!("{name}-{language}-{screen}.png"))).await
@@ -44,10 +42,18 @@ async fn the_desk_fits_both_screens_in_both_languages() -> Result<()> {
     house.close().await
 }
 
+/// Where pictures go.
+pub(crate) fn folder() -> Result<PathBuf> {
+    let folder = std::env::var_os("PICTURES")
+        .map_or_else(|| PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("pictures"), PathBuf::from);
+    std::fs::create_dir_all(&folder)?;
+    Ok(folder)
+}
+
 impl Desk<'_> {
-    /// In this language from now on.
-    async fn speak(&self, language: &str) -> Result<()> {
-        let spoken = async || self.browser.shows(&format!("html[lang={language}] article.card")).await.ok();
+    /// In this language from now on; `shown` is what the page shows.
+    pub(crate) async fn turn_to(&self, language: &str, shown: &str) -> Result<()> {
+        let spoken = async || self.browser.shows(&format!("html[lang={language}] {shown}")).await.ok();
         if spoken().await != Some(true) {
             self.browser.click("#language").await?;
         }
@@ -56,7 +62,7 @@ impl Desk<'_> {
     }
 
     /// Nothing is to be scrolled sideways.
-    async fn fits(&self) -> Result<bool> {
+    pub(crate) async fn fits(&self) -> Result<bool> {
         let script = "return document.scrollingElement.scrollWidth <= innerWidth";
         Ok(self.browser.script(script, &[]).await? == true)
     }
