@@ -96,7 +96,7 @@ macro_rules! complete {
         )
     };
 }
-const COMPLETE: Sql = Sql::pair(complete!(""), complete!("INDEXED BY reviews_open"));
+const COMPLETE: Sql = Sql::pair(complete!(""), complete!("INDEXED BY reviews_free"));
 
 impl Store {
     /// Makes a job, or finds the one that the same spec made before, whose schedule stays as it is. The flag says

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use emend_scheduler::domain::job::JobState;
 use emend_scheduler::domain::review::{AnswerKind, Effect, ReviewRef};
-use emend_scheduler::store::{Decided, Decision, ReviewConflict, Standing, StoreError};
+use emend_scheduler::store::{Decided, Decision, Mutant, ReviewConflict, Standing, Store, StoreError};
 use emend_tests::bench::{Bench, T0, at};
 use emend_tests::on_both_stores;
-use emend_tests::reviewer::{HOLD, UNDO, says, written};
+use emend_tests::reviewer::{HOLD, Person, UNDO, says, written};
 use futures::future::join_all;
 
 use super::reviews::drafts;
@@ -18,8 +18,11 @@ on_both_stores!(
     the_same_call_many_times_at_once_is_one_decision,
     a_late_answer_counts_as_long_as_nobody_has_the_review,
     an_answer_to_what_another_holds_is_kept,
+    a_decision_that_does_not_see_the_holder_is_caught,
     an_answer_to_what_another_decided_is_kept_and_told,
     whoever_never_held_it_decides_nothing,
+    nobody_agrees_with_himself,
+    a_person_who_agrees_with_himself_is_caught,
     two_people_agree_and_the_second_waits_for_the_first,
     a_third_has_the_last_word,
     what_nobody_could_decide_goes_to_a_lead,
@@ -111,14 +114,24 @@ async fn a_late_answer_counts_as_long_as_nobody_has_the_review(bench: &Bench) {
     assert!(matches!(untaken, Decided::Before { .. }), "{untaken:?}");
 }
 
-async fn an_answer_to_what_another_holds_is_kept(bench: &Bench) {
-    bench.job_for_people("j", 1).await;
-    let (mut a, mut b) = (bench.person("a"), bench.person("b"));
+/// Answers what somebody else has taken meanwhile.
+async fn answer_what_another_holds(store: &Store) -> Decided {
+    let (mut a, mut b) = (Person::new(store, "a"), Person::new(store, "b"));
     let held = a.lease_one(T0).await;
     b.lease_one(T0 + HOLD).await;
-    assert_eq!(a.decide(held.at, &says("x"), T0 + HOLD).await, Decided::Taken);
+    a.decide(held.at, &says("x"), T0 + HOLD).await
+}
+
+async fn an_answer_to_what_another_holds_is_kept(bench: &Bench) {
+    bench.job_for_people("j", 1).await;
+    assert_eq!(answer_what_another_holds(&bench.store).await, Decided::Taken);
     assert_eq!(bench.database.int("SELECT COUNT(*) FROM decisions").await, 0);
     assert_eq!(drafts(bench, 1).await, 1);
+}
+
+async fn a_decision_that_does_not_see_the_holder_is_caught(bench: &Bench) {
+    bench.job_for_people("j", 1).await;
+    written(answer_what_another_holds(&bench.store.with_mutant(Mutant::OutvotesHolder)).await);
 }
 
 async fn an_answer_to_what_another_decided_is_kept_and_told(bench: &Bench) {
@@ -146,6 +159,26 @@ async fn whoever_never_held_it_decides_nothing(bench: &Bench) {
     let none = ReviewRef { seq: 3, ..held.at };
     let none = a.try_send(a.decision(&[none], &says("x"), false), T0).await.unwrap_err();
     assert_eq!(conflict(none), ReviewConflict::NotFound);
+}
+
+/// One person answers what two must agree on, and then whatever comes; how many decisions there are.
+async fn agree_alone(bench: &Bench, store: &Store) -> i64 {
+    bench.job_for_people("j", 1).await;
+    let mut a = Person::new(store, "a");
+    let held = a.lease_one(T0).await;
+    written(a.decide_of_two(held.at, &says("x"), T0).await);
+    for held in a.lease(1, at(FINAL)).await {
+        a.decide_of_two(held.at, &says("x"), at(FINAL)).await;
+    }
+    bench.database.int("SELECT COUNT(*) FROM decisions").await
+}
+
+async fn nobody_agrees_with_himself(bench: &Bench) {
+    assert_eq!(agree_alone(bench, &bench.store).await, 1);
+}
+
+async fn a_person_who_agrees_with_himself_is_caught(bench: &Bench) {
+    assert_eq!(agree_alone(bench, &bench.store.with_mutant(Mutant::AgreesWithItself)).await, 2);
 }
 
 async fn two_people_agree_and_the_second_waits_for_the_first(bench: &Bench) {

@@ -32,7 +32,7 @@ async fn know(bench: &Bench, job: &Job, seqs: std::ops::RangeInclusive<i64>) {
     let changes = |_| vec![HandChange { field: "n".into(), before: "1".into(), after: RIGHT.into() }];
     let count = seqs.clone().count() as u64;
     let known = seqs.map(|seq| KnownAnswer { seq, changes: changes(seq) }).collect();
-    assert_eq!(bench.store.add_known_answers(job.id, known).await.unwrap(), count);
+    assert_eq!(bench.store.add_known_answers(job.id, known, "op".into(), T0).await.unwrap(), count);
 }
 
 /// Answers the next reviews, one after another.

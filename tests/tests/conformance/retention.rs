@@ -164,7 +164,7 @@ async fn decided(bench: &Bench) -> Job {
     let job = bench.job_for_people("j", 1).await;
     let change = HandChange { field: "n".into(), before: "1".into(), after: "x".into() };
     let known = vec![KnownAnswer { seq: 1, changes: vec![change] }];
-    assert_eq!(bench.store.add_known_answers(job.id, known).await.unwrap(), 1);
+    assert_eq!(bench.store.add_known_answers(job.id, known, "op".into(), T0).await.unwrap(), 1);
     let mut a = bench.person("a");
     let held = a.lease_one(T0).await;
     written(a.decide(held.at, &says("x"), T0).await);

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use emend_scheduler::domain::job::{JobRef, JobState};
 use emend_scheduler::domain::review::{FAILED, ReviewRef};
-use emend_scheduler::store::{Decided, Held, ReviewConflict, StoreError};
+use emend_scheduler::store::{Decided, Held, Mutant, ReviewConflict, Store, StoreError};
 use emend_tests::bench::{Bench, T0, at};
 use emend_tests::on_both_stores;
 use emend_tests::records::{corrected, failed, routed, valid};
-use emend_tests::reviewer::{HOLD, says, written};
+use emend_tests::reviewer::{HOLD, Person, says, written};
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
@@ -20,6 +20,7 @@ on_both_stores!(
     the_oldest_of_the_most_urgent_job_comes_first,
     nobody_gets_what_somebody_holds,
     three_hundred_at_once_never_share_a_review,
+    a_claim_that_does_not_see_leases_is_caught,
     a_lease_that_ran_out_is_free_without_any_loop,
     what_is_held_comes_back_after_a_reload,
     a_lease_is_renewed_and_shortened,
@@ -83,21 +84,33 @@ async fn nobody_gets_what_somebody_holds(bench: &Bench) {
     assert_eq!(decided, Decided::WrongToken);
 }
 
-async fn three_hundred_at_once_never_share_a_review(bench: &Bench) {
-    const PEOPLE: usize = 300;
-    let job = bench.job_for_people("j", 1_000).await;
-    let start = Arc::new(Barrier::new(PEOPLE));
-    let mut people = JoinSet::new();
-    for at in 0..PEOPLE {
-        let (mut person, start) = (bench.person(&format!("p{at}")), start.clone());
-        people.spawn(async move {
+/// So many people ask for three at the same instant: how many reviews they are given, and how many different ones.
+async fn all_ask(store: &Store, people: usize) -> (usize, usize) {
+    let start = Arc::new(Barrier::new(people));
+    let mut asking = JoinSet::new();
+    for at in 0..people {
+        let (mut person, start) = (Person::new(store, &format!("p{at}")), start.clone());
+        asking.spawn(async move {
             start.wait().await;
             seqs(&person.lease(3, T0).await)
         });
     }
-    let taken: Vec<i64> = people.join_all().await.into_iter().flatten().collect();
-    assert_eq!(taken.len(), 3 * PEOPLE, "each gets what it asked for");
-    assert_eq!(taken.iter().collect::<HashSet<_>>().len(), taken.len(), "none is held by two");
+    let taken: Vec<i64> = asking.join_all().await.into_iter().flatten().collect();
+    (taken.len(), taken.iter().collect::<HashSet<_>>().len())
+}
+
+async fn a_claim_that_does_not_see_leases_is_caught(bench: &Bench) {
+    bench.job_for_people("j", 100).await;
+    let (given, different) = all_ask(&bench.store.with_mutant(Mutant::SharesReviews), 30).await;
+    assert!(different < given, "{given} reviews to thirty people, each once");
+}
+
+async fn three_hundred_at_once_never_share_a_review(bench: &Bench) {
+    const PEOPLE: usize = 300;
+    let job = bench.job_for_people("j", 1_000).await;
+    let (given, different) = all_ask(&bench.store, PEOPLE).await;
+    assert_eq!(given, 3 * PEOPLE, "each gets what it asked for");
+    assert_eq!(different, given, "none is held by two");
     let rest = bench.store.review_queue(Some(job.id), T0).await.unwrap();
     assert_eq!((rest.open, rest.held), (1_000, 900));
 }

@@ -6,6 +6,7 @@ mod beats;
 pub(super) mod clock;
 mod commits;
 pub(super) mod leases;
+mod reviews;
 
 use super::Store;
 
@@ -48,6 +49,12 @@ pub enum Mutant {
     WorksForNobody,
     /// No connection ends by age.
     NeverAges,
+    /// A claim of reviews does not see that they are held.
+    SharesReviews,
+    /// Nor a decision that somebody else holds its review.
+    OutvotesHolder,
+    /// Whoever has answered a review may answer it again, as the second person.
+    AgreesWithItself,
 }
 
 impl Store {

@@ -74,8 +74,8 @@ pub enum Decided {
 }
 
 const INSERT: Sql = Sql::same(
-    "INSERT INTO decisions (reviewer, request_id, job_id, kind, reason, pack_version, at, undo_until)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING id",
+    "INSERT INTO decisions (reviewer, request_id, job_id, kind, reason, pack_version, at, undo_until, size)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING id",
 );
 const INSERT_MEMBERS: Sql = Sql::pair(
     "INSERT INTO decision_members (job_id, decision_id, seq, round, lane, changes)
@@ -107,6 +107,8 @@ impl Store {
     /// # Errors
     /// [`ReviewConflict::NotFound`]; [`JobConflict::Ended`].
     pub async fn decide(&self, decision: Decision, now: Timestamp) -> Result<Decided, StoreError> {
+        #[cfg(feature = "test-hooks")]
+        self.unguard_decision(&decision).await?;
         let outbox = self.outbox;
         self.write(Lane::Urgent, move |tx| Box::pin(async move { decide(tx, decision, now, outbox).await }))
             .await
@@ -228,7 +230,8 @@ async fn write(
         reason,
         pack_version,
         now,
-        final_at
+        final_at,
+        i64::try_from(count).unwrap_or(i64::MAX)
     ];
     let row = tx.row(INSERT, header).await?;
     let decision_id = row.ok_or_else(|| StoreError::Internal("an insert gave no row".into()))?.int("id")?;

@@ -101,54 +101,80 @@ const JOBS: Sql = Sql::pair(
     "SELECT j.id FROM jobs j
      WHERE j.state IN ('importing', 'running', 'reviewing') AND NOT j.paused AND NOT j.deleted
        AND ($1 = 0 OR j.id = $1)
-       AND (SELECT 1 FROM reviews r INDEXED BY reviews_open WHERE r.job_id = j.id AND r.state = 'open' LIMIT 1) = 1
+       AND (SELECT 1 FROM reviews r INDEXED BY reviews_free WHERE r.job_id = j.id AND r.state = 'open' LIMIT 1) = 1
        AND NOT EXISTS (SELECT 1 FROM reviewer_pauses p WHERE p.reviewer = $2 AND p.paused)
      ORDER BY j.priority DESC, j.deadline_at NULLS LAST, j.id",
 );
 
-/// A claim of open reviews of one lane, oldest first. Whoever asks at the same instant passes over the rows that others
-/// are taking. SQLite, left alone, would take the primary key, and walk past all that was decided.
+/// What may be taken by `$6` of one lane, in an order that the index of free ones has. SQLite, left alone, would take the
+/// primary key, and walk past all that was decided.
+macro_rules! free {
+    (postgres, $lane:literal, $free:literal, $most:literal) => {
+        concat!(
+            "SELECT r.seq FROM reviews r
+             WHERE r.job_id = $1 AND r.state = 'open' AND r.lane = '",
+            $lane,
+            "'
+               AND GREATEST(r.due_at, COALESCE(r.expires_at, 0)) ",
+            $free,
+            "
+               AND ($3 = '' OR position(',' || $3 || ',' IN ',' || r.kind || ',') > 0)
+               AND ($4 OR NOT EXISTS (
+                   SELECT 1 FROM unnest(string_to_array(r.kind, ',')) AS code
+                   WHERE code <> ALL($5) AND split_part(code, '.', 1) <> ALL($5)))
+               AND NOT EXISTS (SELECT 1 FROM review_hands h
+                   WHERE h.job_id = r.job_id AND h.seq = r.seq AND h.reviewer = $6 AND h.passed)
+             ORDER BY GREATEST(r.due_at, COALESCE(r.expires_at, 0)), r.seq LIMIT ",
+            $most,
+            " FOR UPDATE OF r SKIP LOCKED"
+        )
+    };
+    (sqlite, $lane:literal, $free:literal) => {
+        concat!(
+            "SELECT seq FROM (
+                 SELECT r.seq FROM reviews r INDEXED BY reviews_free
+                 WHERE r.job_id = $1 AND r.state = 'open' AND r.lane = '",
+            $lane,
+            "'
+                   AND MAX(r.due_at, COALESCE(r.expires_at, 0)) ",
+            $free,
+            "
+                   AND ($3 = '' OR instr(',' || r.kind || ',', ',' || $3 || ',') > 0)
+                   AND ($4 OR NOT EXISTS (
+                       SELECT 1 FROM json_each('[\"' || replace(r.kind, ',', '\",\"') || '\"]') AS code
+                       WHERE code.value NOT IN (SELECT value FROM json_each($5))
+                         AND substr(code.value, 1, instr(code.value, '.') - 1)
+                             NOT IN (SELECT value FROM json_each($5))))
+                   AND NOT EXISTS (SELECT 1 FROM review_hands h
+                       WHERE h.job_id = r.job_id AND h.seq = r.seq AND h.reviewer = $6 AND h.passed)
+                 ORDER BY MAX(r.due_at, COALESCE(r.expires_at, 0)), r.seq LIMIT $7)"
+        )
+    };
+}
+/// A claim of open reviews of one lane: first those that come back, which are older than what nobody has had, then those.
+/// Whoever asks at the same instant passes over the rows that others are taking.
 macro_rules! claim {
-    ($lane:literal, $index:literal) => {
+    ($lane:literal) => {
         Sql::pair(
             concat!(
-                "WITH pick AS MATERIALIZED (
-                     SELECT r.seq FROM reviews r
-                     WHERE r.job_id = $1 AND r.state = 'open' AND r.lane = '", $lane, "' AND r.due_at <= $2
-                       AND (r.expires_at IS NULL OR r.expires_at <= $2)
-                       AND ($3 = '' OR position(',' || $3 || ',' IN ',' || r.kind || ',') > 0)
-                       AND ($4 OR NOT EXISTS (
-                           SELECT 1 FROM unnest(string_to_array(r.kind, ',')) AS code
-                           WHERE code <> ALL($5) AND split_part(code, '.', 1) <> ALL($5)))
-                       AND NOT EXISTS (SELECT 1 FROM review_hands h
-                           WHERE h.job_id = r.job_id AND h.seq = r.seq AND h.reviewer = $6 AND h.passed)
-                     ORDER BY r.seq LIMIT $7 FOR UPDATE OF r SKIP LOCKED)
+                "WITH back AS MATERIALIZED (", free!(postgres, $lane, "BETWEEN 1 AND $2", "$7"), "),
+                 fresh AS MATERIALIZED (",
+                free!(postgres, $lane, "<= 0", "$7 - (SELECT COUNT(*) FROM back)"), ")
                  UPDATE reviews r SET holder = $6, expires_at = $8, opened = TRUE
-                 FROM pick p WHERE r.job_id = $1 AND r.seq = p.seq
+                 FROM (SELECT seq FROM back UNION ALL SELECT seq FROM fresh) p WHERE r.job_id = $1 AND r.seq = p.seq
                  RETURNING r.job_id, r.seq, r.round, r.lane, r.alike, r.expires_at"
             ),
             concat!(
                 "UPDATE reviews SET holder = $6, expires_at = $8, opened = TRUE
-                 WHERE job_id = $1 AND seq IN (
-                     SELECT r.seq FROM reviews r INDEXED BY ", $index, "
-                     WHERE r.job_id = $1 AND r.state = 'open' AND r.lane = '", $lane, "' AND r.due_at <= $2
-                       AND (r.expires_at IS NULL OR r.expires_at <= $2)
-                       AND ($3 = '' OR instr(',' || r.kind || ',', ',' || $3 || ',') > 0)
-                       AND ($4 OR NOT EXISTS (
-                           SELECT 1 FROM json_each('[\"' || replace(r.kind, ',', '\",\"') || '\"]') AS code
-                           WHERE code.value NOT IN (SELECT value FROM json_each($5))
-                             AND substr(code.value, 1, instr(code.value, '.') - 1)
-                                 NOT IN (SELECT value FROM json_each($5))))
-                       AND NOT EXISTS (SELECT 1 FROM review_hands h
-                           WHERE h.job_id = r.job_id AND h.seq = r.seq AND h.reviewer = $6 AND h.passed)
-                     ORDER BY r.seq LIMIT $7)
+                 WHERE job_id = $1 AND seq IN (",
+                free!(sqlite, $lane, "BETWEEN 1 AND $2"), " UNION ALL ", free!(sqlite, $lane, "<= 0"), " LIMIT $7)
                  RETURNING job_id, seq, round, lane, alike, expires_at"
             ),
         )
     };
 }
-const CLAIM: Sql = claim!("reviewer", "reviews_open");
-const CLAIM_FOR_LEAD: Sql = claim!("lead", "reviews_for_leads");
+/// What a lead claims, in order; a reviewer begins with the second.
+pub(in crate::store) const CLAIMS: [Sql; 2] = [claim!("lead"), claim!("reviewer")];
 
 const RENEW: Sql = Sql::pair(
     "UPDATE reviews r SET expires_at = $2 FROM unnest($3::bigint[], $4::bigint[]) AS t (job_id, seq)
@@ -174,7 +200,10 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when the database fails.
     pub async fn lease_reviews(&self, ask: ReviewAsk, now: Timestamp) -> Result<LeasedReviews, StoreError> {
-        self.write(Lane::Urgent, move |tx| Box::pin(async move { lease(tx, ask, now).await })).await
+        let claims = CLAIMS;
+        #[cfg(feature = "test-hooks")]
+        let claims = self.unguarded(claims, &ask.reviewer.name).await?;
+        self.write(Lane::Urgent, move |tx| Box::pin(async move { lease(tx, ask, claims, now).await })).await
     }
 
     /// Moves the expiry of leases; answers which the reviewer no longer holds.
@@ -228,12 +257,20 @@ impl Store {
     }
 }
 
-async fn lease(tx: &mut Tx, ask: ReviewAsk, now: Timestamp) -> Result<LeasedReviews, StoreError> {
-    let held = claim(tx, &ask, now).await?;
+async fn lease(
+    tx: &mut Tx,
+    ask: ReviewAsk,
+    claims: [Sql; 2],
+    now: Timestamp,
+) -> Result<LeasedReviews, StoreError> {
+    let held = claim(tx, &ask, claims, now).await?;
     let all: Vec<_> = held.iter().map(|held| held.at).collect();
     let drafts = hands::grant(tx, &ask.reviewer.name, ask.token.hash(), &all).await?;
     seen(tx, &ask.reviewer.name, &held, now).await?;
-    let own = queue::own(tx, &ask.reviewer.name, ask.job_id, now).await?;
+    let mut own = queue::own(tx, &ask.reviewer.name, ask.job_id, now).await?;
+    if held.len() < ask.most as usize {
+        own.passed = queue::passed(tx, &ask.reviewer.name, ask.job_id).await?;
+    }
     Ok(LeasedReviews { held, drafts, own })
 }
 
@@ -250,7 +287,12 @@ pub(super) async fn seen(
     audit::notes(tx, &held.iter().map(shown).collect::<Vec<_>>(), now).await
 }
 
-async fn claim(tx: &mut Tx, ask: &ReviewAsk, now: Timestamp) -> Result<Vec<Held>, StoreError> {
+async fn claim(
+    tx: &mut Tx,
+    ask: &ReviewAsk,
+    claims: [Sql; 2],
+    now: Timestamp,
+) -> Result<Vec<Held>, StoreError> {
     let name = ask.reviewer.name.as_str();
     let (expires_at, job) = (now + ask.ttl, ask.job_id.unwrap_or(0));
     let mut held = Vec::new();
@@ -267,7 +309,7 @@ async fn claim(tx: &mut Tx, ask: &ReviewAsk, now: Timestamp) -> Result<Vec<Held>
     }
     // The oldest first, as they came.
     held.sort_by_key(|held| held.at);
-    let lanes: &[Sql] = if ask.reviewer.lead { &[CLAIM_FOR_LEAD, CLAIM] } else { &[CLAIM] };
+    let claims = if ask.reviewer.lead { &claims[..] } else { &claims[1..] };
     let mut jobs = Vec::new();
     if held.len() < ask.most as usize {
         let rows = tx.rows(JOBS, params![job, name]).await?;
@@ -276,16 +318,18 @@ async fn claim(tx: &mut Tx, ask: &ReviewAsk, now: Timestamp) -> Result<Vec<Held>
     let skills = ask.reviewer.skills.clone();
     let (knows_all, skills) = (skills.is_none(), skills.unwrap_or_default());
     for job_id in jobs {
-        for claim in lanes {
+        for claim in claims {
             let wanted = i64::from(ask.most) - i64::try_from(held.len()).unwrap_or(i64::MAX);
             if wanted <= 0 {
                 break;
             }
             let finding = ask.finding.as_str();
             let asked = params![job_id, now, finding, knows_all, skills.clone(), name, wanted, expires_at];
+            let from = held.len();
             for row in tx.rows(*claim, asked).await? {
                 held.push(read_held(&row)?);
             }
+            held[from..].sort_by_key(|held| held.at);
         }
     }
     Ok(held)

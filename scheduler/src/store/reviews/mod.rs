@@ -19,6 +19,8 @@ mod undo;
 pub use cases::{Reviewed, ReviewedUnit};
 pub use cluster::ClusterSizes;
 pub use decide::{Decided, Decision, Member};
+#[cfg(feature = "test-hooks")]
+pub(super) use lease::CLAIMS;
 pub(super) use lease::RELEASE;
 pub use lease::{Held, LeasedReviews, ReviewAsk, Reviewer};
 pub use log::{Logged, Standing};

@@ -28,7 +28,7 @@ pub struct ReviewQueue {
 pub struct OwnQueue {
     /// Held by this one.
     pub held: i64,
-    /// Open, and skipped or answered by this one.
+    /// Open, and skipped or answered by this one. Only counted for who gets fewer than asked for, and wonders why.
     pub passed: i64,
     /// Reviews that this one has decided within the last 24 hours.
     pub decided_today: i64,
@@ -48,12 +48,13 @@ const QUEUE: Sql = Sql::same(
 const OWN: Sql = Sql::same(
     "SELECT (SELECT COUNT(*) FROM reviews r
              WHERE r.holder = $1 AND r.state = 'open' AND r.expires_at > $3 AND ($2 = 0 OR r.job_id = $2)) AS held,
-         (SELECT COUNT(*) FROM review_hands h JOIN reviews r ON r.job_id = h.job_id AND r.seq = h.seq
-          WHERE h.reviewer = $1 AND h.passed AND r.state = 'open' AND ($2 = 0 OR h.job_id = $2)) AS passed,
-         (SELECT COUNT(*) FROM decisions d JOIN decision_members m ON m.decision_id = d.id
-          WHERE d.reviewer = $1 AND d.at > $4 AND ($2 = 0 OR d.job_id = $2)
-            AND (SELECT u.id FROM decisions u WHERE u.undoes = d.id) IS NULL) AS decided,
+         (SELECT CAST(COALESCE(SUM(d.size), 0) AS BIGINT) FROM decisions d
+          WHERE d.reviewer = $1 AND d.at > $4 AND ($2 = 0 OR d.job_id = $2)) AS decided,
          EXISTS (SELECT 1 FROM reviewer_pauses p WHERE p.reviewer = $1 AND p.paused) AS paused",
+);
+const PASSED: Sql = Sql::same(
+    "SELECT COUNT(*) AS passed FROM review_hands h JOIN reviews r ON r.job_id = h.job_id AND r.seq = h.seq
+     WHERE h.reviewer = $1 AND h.passed AND r.state = 'open' AND ($2 = 0 OR h.job_id = $2)",
 );
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -90,10 +91,17 @@ impl Store {
         job_id: Option<i64>,
         now: Timestamp,
     ) -> Result<OwnQueue, StoreError> {
-        self.read(move |tx| Box::pin(async move { own(tx, &reviewer, job_id, now).await })).await
+        self.read(move |tx| {
+            Box::pin(async move {
+                let own = own(tx, &reviewer, job_id, now).await?;
+                Ok(OwnQueue { passed: passed(tx, &reviewer, job_id).await?, ..own })
+            })
+        })
+        .await
     }
 }
 
+/// All but what was passed.
 pub(super) async fn own(
     tx: &mut Tx,
     reviewer: &str,
@@ -104,8 +112,14 @@ pub(super) async fn own(
     let row = row.ok_or_else(|| StoreError::Internal("a count gave no row".into()))?;
     Ok(OwnQueue {
         held: row.int("held")?,
-        passed: row.int("passed")?,
-        decided_today: row.int("decided")?,
+        passed: 0,
+        // What was taken back today may have been decided yesterday.
+        decided_today: row.int("decided")?.max(0),
         paused: row.bool("paused")?,
     })
+}
+
+pub(super) async fn passed(tx: &mut Tx, reviewer: &str, job_id: Option<i64>) -> Result<i64, StoreError> {
+    let row = tx.row(PASSED, params![reviewer, job_id.unwrap_or(0)]).await?;
+    row.ok_or_else(|| StoreError::Internal("a count gave no row".into()))?.int("passed")
 }

@@ -92,8 +92,8 @@ const HANGING: Sql = Sql::pair(
     ),
 );
 const RETRACT: Sql = Sql::same(
-    "INSERT INTO decisions (reviewer, request_id, job_id, kind, undoes, reason, pack_version, at, undo_until)
-     SELECT d.reviewer, 'undo-' || CAST(d.id AS TEXT), d.job_id, 'undo', d.id, 'reviewer_paused', d.pack_version, $3, $3
+    "INSERT INTO decisions (reviewer, request_id, job_id, kind, undoes, reason, pack_version, at, undo_until, size)
+     SELECT d.reviewer, 'undo-' || CAST(d.id AS TEXT), d.job_id, 'undo', d.id, 'reviewer_paused', d.pack_version, $3, $3, -d.size
      FROM decisions d JOIN jobs j ON j.id = d.job_id AND j.ended_at IS NULL
      WHERE d.reviewer = $1 AND d.id > $2 AND d.kind IN ('values', 'rejected')
        AND NOT EXISTS (SELECT 1 FROM decisions u WHERE u.undoes = d.id)",
@@ -113,13 +113,22 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`] when the database fails.
-    pub async fn add_known_answers(&self, job_id: i64, known: Vec<KnownAnswer>) -> Result<u64, StoreError> {
+    pub async fn add_known_answers(
+        &self,
+        job_id: i64,
+        known: Vec<KnownAnswer>,
+        by: String,
+        now: Timestamp,
+    ) -> Result<u64, StoreError> {
         self.write(Lane::Normal, move |tx| {
             Box::pin(async move {
                 let changes = known.iter().map(|known| log::to_json(&known.changes)).collect();
                 let table =
                     vec![Column::Ints(known.iter().map(|known| known.seq).collect()), Column::Texts(changes)];
-                tx.execute(ADD, params![job_id, table]).await
+                let added = tx.execute(ADD, params![job_id, table]).await?;
+                let note = Note::new(by, "add_known_answers", json!({ "added": added })).of_job(job_id);
+                audit::note(tx, &note, now).await?;
+                Ok(added)
             })
         })
         .await

@@ -16,8 +16,8 @@ const DECISION: Sql = Sql::same(
 );
 const MEMBERS: Sql = Sql::same("SELECT seq FROM decision_members WHERE decision_id = $1 ORDER BY seq");
 const INSERT: Sql = Sql::same(
-    "INSERT INTO decisions (reviewer, request_id, job_id, kind, undoes, reason, pack_version, at, undo_until)
-     SELECT reviewer, 'undo-' || CAST(id AS TEXT), job_id, 'undo', id, '', pack_version, $2, $2 FROM decisions
+    "INSERT INTO decisions (reviewer, request_id, job_id, kind, undoes, reason, pack_version, at, undo_until, size)
+     SELECT reviewer, 'undo-' || CAST(id AS TEXT), job_id, 'undo', id, '', pack_version, $2, $2, -size FROM decisions
      WHERE id = $1",
 );
 /// As it was before the decision, in the hands of its reviewer. Nobody can have had it meanwhile: until the decision is
