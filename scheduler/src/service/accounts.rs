@@ -12,13 +12,16 @@ use crate::domain::caller::{Caller, Role, Roles};
 use crate::domain::time::Timestamp;
 use crate::store::{self, StoreError};
 
-/// Who stands in the audit log where nobody is asked for a name.
-pub(super) const ANYBODY: &str = "(anybody)";
+/// Who asks: its name in the audit log.
+pub(super) fn who<T>(request: &Request<T>) -> String {
+    let name = request.extensions().get::<Caller>().and_then(|caller| caller.name.clone());
+    // Where nobody is asked for a name.
+    name.map_or_else(|| "(anybody)".to_owned(), |name| name.to_string())
+}
 
 impl App {
     fn accounts<T>(&self, request: &Request<T>) -> Accounts {
-        let name = request.extensions().get::<Caller>().and_then(|caller| caller.name.clone());
-        Accounts::new(self.store.clone(), name.map_or_else(|| ANYBODY.to_owned(), |name| name.to_string()))
+        Accounts::new(self.store.clone(), who(request))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use emend_proto::v1::{self};
 use prost::Message as _;
+use serde_json::json;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
@@ -9,7 +10,7 @@ use tonic::Status;
 use super::records::{Pick, refuse_gone};
 use super::{App, compute, status, views};
 use crate::domain::job::JobState;
-use crate::store::{Job, JobConflict, Standing, StoreError, UnitBlocks};
+use crate::store::{Job, JobConflict, Note, Standing, StoreError, UnitBlocks};
 
 type Answers = mpsc::Sender<Result<v1::ExportRecordsResponse, Status>>;
 
@@ -21,6 +22,7 @@ const MESSAGE_BYTES: usize = 1024 * 1024;
 impl App {
     pub(super) async fn export(
         &self,
+        who: String,
         request: v1::ExportRecordsRequest,
     ) -> Result<ReceiverStream<Result<v1::ExportRecordsResponse, Status>>, Status> {
         let job = self.find(&request.job).await?;
@@ -28,6 +30,9 @@ impl App {
         self.check_finished(&job, request.partial).await?;
         let after =
             i64::try_from(request.after_seq).map_err(|_| status::invalid("after_seq", "is out of range"))?;
+        let detail = json!({ "after": after, "only": request.only().as_str_name() });
+        let exported = Note::new(who, "export", detail).of_job(job.id);
+        self.store.note(exported, self.clock.now()).await.map_err(status::from_store)?;
         let (sender, receiver) = mpsc::channel(4);
         let app = self.clone();
         self.streams.spawn(async move {

@@ -6,6 +6,7 @@ use prost::Message as _;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
+use super::accounts::who;
 use super::work::duration;
 use super::{App, job_ref, page_after, page_size, schedule, status, views};
 use crate::domain::job::{JobPolicy, JobSpec, ReviewPolicy};
@@ -136,18 +137,21 @@ impl JobService for App {
         &self,
         request: Request<v1::ExportRecordsRequest>,
     ) -> Answer<Self::ExportRecordsStream> {
-        self.export(request.into_inner()).await.map(Response::new)
+        let who = who(&request);
+        self.export(who, request.into_inner()).await.map(Response::new)
     }
 
     async fn get_record(&self, request: Request<v1::GetRecordRequest>) -> Answer<v1::GetRecordResponse> {
-        self.record(request.into_inner()).await.map(Response::new)
+        let who = who(&request);
+        self.record(who, request.into_inner()).await.map(Response::new)
     }
 
     async fn list_records(
         &self,
         request: Request<v1::ListRecordsRequest>,
     ) -> Answer<v1::ListRecordsResponse> {
-        self.records(request.into_inner()).await.map(Response::new)
+        let who = who(&request);
+        self.records(who, request.into_inner()).await.map(Response::new)
     }
 
     async fn list_units(&self, request: Request<v1::ListUnitsRequest>) -> Answer<v1::ListUnitsResponse> {

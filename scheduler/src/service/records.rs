@@ -2,12 +2,13 @@
 
 use emend_proto::v1::{self, Record, RecordResult, Verdict};
 use emend_proto::{BlockError, decode};
+use serde_json::json;
 use tonic::Status;
 
 use super::{App, compute, page_after, page_size, reviews, status, views};
 use crate::domain::results::Verdicts;
 use crate::domain::review::ReviewRef;
-use crate::store::{Having, JobConflict, Standing, StoreError, UnitBlocks, UnitStatus};
+use crate::store::{Having, JobConflict, Note, Standing, StoreError, UnitBlocks, UnitStatus};
 
 /// Units read at a time while a list fills.
 const UNITS: u32 = 8;
@@ -15,6 +16,7 @@ const UNITS: u32 = 8;
 impl App {
     pub(super) async fn record(
         &self,
+        who: String,
         request: v1::GetRecordRequest,
     ) -> Result<v1::GetRecordResponse, Status> {
         let job = self.find(&request.job).await?;
@@ -29,6 +31,8 @@ impl App {
         let receipt = found.unit.receipt.clone().map(views::receipt);
         let unit = UnitStatus { unit: found.unit, worker: found.worker, verdicts: Verdicts::default() };
         let (now, seq) = (self.clock.now(), found.seq);
+        let read = Note::new(who, "read_record", json!({})).of_record(job.id, seq);
+        self.store.note(read, now).await.map_err(status::from_store)?;
         let standing = self.store.standing(job.id, seq, seq, now).await.map_err(status::from_store)?;
         let view = views::record(seq, found.record, found.result, standing.first());
         let view = view.map_err(status::from_store)?;
@@ -46,6 +50,7 @@ impl App {
 
     pub(super) async fn records(
         &self,
+        who: String,
         request: v1::ListRecordsRequest,
     ) -> Result<v1::ListRecordsResponse, Status> {
         let job = self.find(&request.job).await?;
@@ -53,6 +58,11 @@ impl App {
         let mut after = page_after(&request.page_token)?;
         let limit = page_size(request.page_size, 100, 1_000) as usize;
         let pick = Pick { verdict: request.verdict(), finding: request.finding.clone() };
+        // What a caller calls a finding may be anything, and long.
+        let finding: String = pick.finding.chars().take(100).collect();
+        let detail = json!({ "after": after, "verdict": pick.verdict.as_str_name(), "finding": finding });
+        let listed = Note::new(who, "list_records", detail).of_job(job.id);
+        self.store.note(listed, self.clock.now()).await.map_err(status::from_store)?;
         let mut records = Vec::new();
         loop {
             let units = self.store.unit_blocks(job.id, pick.having(), after, UNITS).await;

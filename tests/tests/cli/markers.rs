@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
+use emend_proto::v1::ListRecordsRequest;
 use emend_tests::database::Database;
 use emend_tests::postgres::Postgres;
 use emend_tests::probes::Probes;
@@ -20,6 +21,8 @@ const MARKERS: usize = 50;
 const MARK: &str = "zqx";
 /// As much as an operator can turn on.
 const LEVEL: &str = "debug,emend=trace,emend_scheduler=trace,emend_worker=trace,emend_vaccination=trace,sqlx=trace,tonic=trace";
+/// What shows somebody values, or changes them, stands in the audit log.
+const LOOKS: [&str; 5] = ["view", "decide", "export", "read_record", "list_records"];
 const LIMIT: Duration = Duration::from_secs(300);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -50,6 +53,7 @@ async fn nothing_leaks(deployment: Deployment, database: Database) -> Result<()>
     let keys = plant(&generated(&deployment, RECORDS).await?)?;
     let mut said = run_job(&deployment).await?;
     check_planted(&deployment, &keys)?;
+    look(&deployment, &keys).await?;
     for probes in [of_scheduler, of_worker] {
         let (status, metrics) = probes.get("/metrics").await?;
         ensure!(status == 200 && metrics.contains("emend_"), "no metrics: {metrics}");
@@ -153,6 +157,16 @@ async fn run_job(deployment: &Deployment) -> Result<Vec<(&'static str, String)>>
     Ok(said)
 }
 
+/// At single records, as an operator and a program do; what they are shown does hold values.
+async fn look(deployment: &Deployment, keys: &BTreeSet<String>) -> Result<()> {
+    let key = keys.first().context("a key")?;
+    deployment.run(["record", "job", key]).await?.ok()?;
+    let request = ListRecordsRequest { job: "job".into(), ..ListRecordsRequest::default() };
+    let listed = deployment.jobs(0).await?.list_records(request).await?.into_inner();
+    ensure!(!listed.records.is_empty(), "no record is listed");
+    Ok(())
+}
+
 /// They were in the run: in the export, and in what people typed.
 fn check_planted(deployment: &Deployment, keys: &BTreeSet<String>) -> Result<()> {
     let marked = |value: &Value| value.to_string().to_lowercase().contains(MARK);
@@ -179,6 +193,8 @@ fn check_planted(deployment: &Deployment, keys: &BTreeSet<String>) -> Result<()>
 async fn audit(database: &Database) -> Result<String> {
     let query = "SELECT who, what, detail FROM audit UNION ALL SELECT who, what, detail FROM audit_pending";
     let rows = database.texts(query).await;
-    ensure!(rows.iter().any(|row| row[1] == "decide"), "no decision is in the audit log");
+    for what in LOOKS {
+        ensure!(rows.iter().any(|row| row[1] == what), "no `{what}` is in the audit log");
+    }
     Ok(rows.iter().map(|row| row.join(" ")).collect::<Vec<_>>().join("\n"))
 }

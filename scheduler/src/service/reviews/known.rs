@@ -20,6 +20,7 @@ pub(super) fn paused() -> Status {
 impl App {
     pub(super) async fn add_known(
         &self,
+        by: String,
         request: v1::AddKnownAnswersRequest,
     ) -> Result<v1::AddKnownAnswersResponse, Status> {
         if request.answers.len() > MOST {
@@ -31,7 +32,8 @@ impl App {
         for answer in request.answers {
             known.extend(self.known_answer(job.id, answer).await?);
         }
-        let added = self.store.add_known_answers(job.id, known).await.map_err(status::from_store)?;
+        let added = self.store.add_known_answers(job.id, known, by, self.clock.now()).await;
+        let added = added.map_err(status::from_store)?;
         tracing::info!(job_id = job.id, added, "known answers added");
         let count = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
         Ok(v1::AddKnownAnswersResponse { added: count(added), passed_over: count(given - added) })

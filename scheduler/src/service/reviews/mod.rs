@@ -14,6 +14,7 @@ use tonic::{Code, Request, Response, Status};
 pub(super) use look::{Clusters, Queues, answer_kind, decision};
 pub(super) use shelf::Shared;
 
+use super::accounts::who;
 use super::work::proto_duration;
 use super::{App, page_size, status};
 use crate::ids;
@@ -183,14 +184,15 @@ impl ReviewService for App {
         &self,
         request: Request<v1::AddKnownAnswersRequest>,
     ) -> Answer<v1::AddKnownAnswersResponse> {
-        self.add_known(request.into_inner()).await.map(Response::new)
+        let by = who(&request);
+        self.add_known(by, request.into_inner()).await.map(Response::new)
     }
 
     async fn resume_reviewer(
         &self,
         request: Request<v1::ResumeReviewerRequest>,
     ) -> Answer<v1::ResumeReviewerResponse> {
-        let by = read::caller(&request);
+        let by = who(&request);
         self.resume(by, request.into_inner()).await.map(Response::new)
     }
 }

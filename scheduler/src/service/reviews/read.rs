@@ -5,7 +5,6 @@ use std::time::Duration;
 use emend_proto::v1;
 use tonic::{Request, Status};
 
-use super::super::accounts::ANYBODY;
 use super::super::status;
 use super::super::work::duration;
 use crate::domain::caller::{Caller, Role, Roles, is_name};
@@ -30,12 +29,6 @@ pub(super) fn reviewer<T>(request: &Request<T>, given: &str) -> Result<String, S
         Some(name) if given.is_empty() => Ok(name.to_string()),
         _ => Err(status::invalid("reviewer", "must be empty: you act for yourself")),
     }
-}
-
-/// Who asks for something that is nobody's review: its name, for the audit log.
-pub(super) fn caller<T>(request: &Request<T>) -> String {
-    let name = request.extensions().get::<Caller>().and_then(|caller| caller.name.clone());
-    name.map_or_else(|| ANYBODY.to_owned(), |name| name.to_string())
 }
 
 /// Whether the caller is a lead, or says that the one it acts for is one.

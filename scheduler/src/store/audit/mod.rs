@@ -33,6 +33,12 @@ impl Note {
         Self { who: who.into(), what, job_id: None, seq: None, detail }
     }
 
+    /// It is about this job.
+    #[must_use]
+    pub fn of_job(self, job_id: i64) -> Self {
+        Self { job_id: Some(job_id), ..self }
+    }
+
     /// It is about this record.
     #[must_use]
     pub fn of_record(self, job_id: i64, seq: i64) -> Self {
