@@ -14,7 +14,10 @@ use crate::exit::Usage;
 pub const SCHEDULER_VARIABLE: &str = "EMEND_SCHEDULER";
 
 /// A list in the environment is separated by commas; everything else is a single value.
-const LISTS: [(&str, &str); 1] = [("EMEND__WORKER__SCHEDULERS", "worker.schedulers")];
+const LISTS: [(&str, &str); 2] = [
+    ("EMEND__WORKER__SCHEDULERS", "worker.schedulers"),
+    ("EMEND__SCHEDULER__DESK__PROXIES", "scheduler.desk.proxies"),
+];
 
 /// All sections. Unknown keys are errors.
 #[derive(Debug, Clone, Default, Deserialize)]

@@ -13,7 +13,7 @@ import sys
 import yaml
 
 # What a component needs below it.
-BELOW = {"keda-mtls": ["mtls", "keda"], "pod-deletion-cost-mtls": ["mtls", "pod-deletion-cost"]}
+BELOW = {"ingress-mtls": ["mtls", "ingress"], "keda-mtls": ["mtls", "keda"], "pod-deletion-cost-mtls": ["mtls", "pod-deletion-cost"]}
 
 
 def kustomize(kubectl: str, folder: pathlib.Path) -> list:

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use ipnet::IpNet;
 use serde::Deserialize;
 
 use super::{Config, TlsConfig};
@@ -15,6 +16,9 @@ use crate::secret::Secret;
 pub struct DeskConfig {
     /// Where the desk is served over HTTP; nowhere unless given.
     pub listen: Option<SocketAddr>,
+    /// Networks of proxies before it, such as an Ingress's: what they say in `X-Forwarded-For` of who asks is believed.
+    /// None unless given.
+    pub proxies: Vec<IpNet>,
     /// Its certificate; the scheduler's unless given.
     pub tls: DeskTls,
 }

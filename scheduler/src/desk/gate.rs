@@ -13,7 +13,7 @@ use super::call::{Call, SignedIn};
 use super::cookies::{self, Cookie};
 use super::fault::Fault;
 use super::routes::{Kind, Method, Route, Rule};
-use super::{Desk, Visitor, origin};
+use super::{Desk, Visitor, origin, proxies};
 use crate::deadline;
 use crate::domain::time::Timestamp;
 use crate::service::desk::from_store;
@@ -51,6 +51,8 @@ async fn answer(desk: &Desk, route: &'static Route, request: Request) -> Result<
     let (Parts { headers, uri, extensions, .. }, body) = request.into_parts();
     let visitor = extensions.get::<Visitor>().copied();
     let visitor = visitor.ok_or_else(|| Fault::forbidden("NO_VISITOR", "the connection is not known"))?;
+    let address = proxies::behind(&desk.app.config.desk.proxies, visitor.address, &headers);
+    let visitor = Visitor { address, ..visitor };
     if route.kind != Kind::Asset && desk.app.store.waiting() >= QUEUE {
         return Err(Fault::busy("there is too much to do: come again later", Duration::from_secs(1)));
     }

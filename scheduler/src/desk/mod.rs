@@ -13,6 +13,7 @@ mod login;
 mod ops;
 mod origin;
 mod pages;
+mod proxies;
 mod routes;
 
 use std::net::IpAddr;

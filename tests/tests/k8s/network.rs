@@ -129,7 +129,7 @@ fn everyone(objects: &[Value]) -> Vec<(String, Peer)> {
 
 /// Every flow that is possible from or to one of our pods, as `who -> whom port`.
 fn flows(objects: &[Value]) -> BTreeSet<String> {
-    const PORTS: [(u64, &str); 12] = [
+    const PORTS: [(u64, &str); 13] = [
         (53, "UDP"),
         (53, "TCP"),
         (80, "TCP"),
@@ -141,6 +141,7 @@ fn flows(objects: &[Value]) -> BTreeSet<String> {
         (6443, "TCP"),
         (7070, "TCP"),
         (7071, "TCP"),
+        (7080, "TCP"),
         (15672, "TCP"),
     ];
     let everyone = everyone(objects);
@@ -257,7 +258,7 @@ async fn components_open_what_they_need_and_no_more() {
         ("hpa", &[][..]),
         ("keda", &["keda -> scheduler 7070"]),
         ("servicemonitor", &["prometheus -> scheduler 7071", "prometheus -> worker 7071"]),
-        ("ingress", &["ingress -> scheduler 7070"]),
+        ("ingress", &["ingress -> scheduler 7080"]),
     ];
     for (component, flows) in opened {
         let expected = [&BASE[..], flows].concat();
