@@ -46,7 +46,12 @@ export class Desk {
 
   findingText(of, finding) {
     const text = this.forms.finding(of.review.job_id, finding.code, this.words.language);
-    return text ?? this.words.say('finding.unknown', { field: finding.field ? this.label(of, finding.field) : finding.code, code: finding.code });
+    if (text) return text;
+    const said = { field: finding.field ? this.label(of, finding.field) : finding.code, code: finding.code };
+    // Codes that Emend itself makes, for whatever field.
+    if (finding.code.endsWith('.check')) return this.words.say('finding.check', said);
+    if (finding.code.endsWith('.rule_paused')) return this.words.say('finding.rule_paused', said);
+    return this.words.say('finding.unknown', said);
   }
 
   announce(text) {

@@ -179,7 +179,7 @@ fn is_day(text: &str) -> bool {
 }
 
 /// How a caller names a job.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum JobRef {
     /// By id.
     Id(i64),

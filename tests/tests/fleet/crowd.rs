@@ -29,9 +29,8 @@ const RECORDS: u64 = 50_000;
 const ROUNDS: usize = 4;
 /// Connections that they share: a page has its own, but three hundred of those say nothing about the scheduler.
 const LINES: usize = 8;
-/// 99 of 100 wait no longer. The goal is 500 ms; a build with few optimisations, with two workers beside it on two cores,
-/// was seen to take 552, so this says only that nobody waits for his turn.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// 99 of 100 wait no longer. The goal is 500 ms with an optimised build (docs/FAULTS.md); one for tests has few optimisations.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Makes records and imports them as a job; the process ends when they are all in.
 async fn import(deployment: &Deployment, job: &str, records: u64, seed: u64) -> Result<Process> {

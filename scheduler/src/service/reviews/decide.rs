@@ -9,6 +9,7 @@ use tonic::Status;
 use super::card::case;
 use super::shelf::OfJob;
 use super::{MOST_NAMED, decision, read, samples_missing};
+use crate::domain::job::JobRef;
 use crate::domain::lease::Token;
 use crate::domain::review::{Answer, AnswerKind, Case};
 use crate::service::{App, status};
@@ -131,7 +132,7 @@ impl App {
     /// Records of a job as reviewers see them.
     async fn cases(&self, job_id: i64, seqs: Vec<i64>) -> Result<(Arc<OfJob>, Vec<(i64, Case)>), Status> {
         let read = async {
-            let of_job = self.job_on_shelf(job_id).await?;
+            let of_job = self.job_on_shelf(JobRef::Id(job_id)).await?;
             let mut cases = Vec::with_capacity(seqs.len());
             for seq in seqs {
                 cases.push((seq, case(self.unit_on_shelf(job_id, seq).await?.at(seq)?)?));

@@ -9,12 +9,13 @@ use prost::Message as _;
 use tonic::Status;
 
 use super::super::work::proto_duration;
-use super::super::{App, status};
+use super::super::{App, job_ref, status};
 use super::card::{card, case};
 use super::read;
+use crate::domain::job::JobRef;
 use crate::domain::review::{AnswerKind, Case, Effect, ReviewRef};
 use crate::domain::time::Timestamp;
-use crate::store::{ClusterSizes, Held, Job, LeasedReviews, Logged, OwnQueue, ReviewQueue, StoreError};
+use crate::store::{ClusterSizes, Held, LeasedReviews, Logged, OwnQueue, ReviewQueue, StoreError};
 
 /// Sums over the queue may be this old.
 const QUEUE_AGE: Duration = Duration::from_secs(1);
@@ -49,7 +50,7 @@ impl App {
 
     /// The card of a review, without what its reviewer had written and how many are alike.
     pub(super) async fn card(&self, held: &Held) -> Result<v1::ReviewCard, StoreError> {
-        let of_job = self.job_on_shelf(held.at.job_id).await?;
+        let of_job = self.job_on_shelf(JobRef::Id(held.at.job_id)).await?;
         let unit = self.unit_on_shelf(held.at.job_id, held.at.seq).await?;
         let reviewed = unit.at(held.at.seq)?;
         let case = case(reviewed)?;
@@ -112,9 +113,13 @@ impl App {
         Ok(sizes.get(&(alike, round)).copied().unwrap_or(0))
     }
 
-    /// Jobs that a request names; none: all.
-    pub(super) async fn job_asked(&self, job: &str) -> Result<Option<Job>, Status> {
-        if job.is_empty() { Ok(None) } else { self.find(job).await.map(Some) }
+    /// The job that a request names; none: all.
+    pub(super) async fn job_asked(&self, job: &str) -> Result<Option<i64>, Status> {
+        if job.is_empty() {
+            return Ok(None);
+        }
+        let of_job = self.job_on_shelf(job_ref(job)?).await.map_err(status::from_store)?;
+        Ok(Some(of_job.job.id))
     }
 }
 

@@ -37,7 +37,7 @@ impl ReviewService for App {
         let name = read::reviewer(&request, &request.get_ref().reviewer)?;
         let lead = read::is_lead(&request, request.get_ref().lead);
         let request = request.into_inner();
-        let job_id = self.job_asked(&request.job).await?.map(|job| job.id);
+        let job_id = self.job_asked(&request.job).await?;
         let token = ids::token();
         let skills = (!request.skills.is_empty()).then_some(request.skills);
         let ask = ReviewAsk {
@@ -170,7 +170,7 @@ impl ReviewService for App {
             before => before,
         };
         let limit = page_size(request.page_size, 50, 500);
-        let job_id = self.job_asked(&request.job).await?.map(|job| job.id);
+        let job_id = self.job_asked(&request.job).await?;
         let found = self.store.decisions_by(name, job_id, before, limit).await;
         let found = found.map_err(status::from_store)?;
         let next = found.last().filter(|_| found.len() == limit as usize);

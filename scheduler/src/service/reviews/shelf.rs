@@ -1,8 +1,8 @@
 //! Records that reviewers look at, kept at hand: neighbours on the shelf go to people one after another, and reading a
 //! unit's blocks for each of them would cost more than all the rest.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::card::Form;
@@ -15,13 +15,20 @@ const UNITS: usize = 64;
 /// Jobs change seldom in what reviews need of them.
 const JOB_AGE: Duration = Duration::from_secs(1);
 
-/// What is kept.
+/// What is kept, and the right to look for more: a shift that asks for cards of the same few units at the same instant has
+/// each of them read once.
 #[derive(Debug, Default)]
 pub(in crate::service) struct Shelf {
+    kept: Mutex<Kept>,
+    look: tokio::sync::Mutex<()>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
     units: BTreeMap<(i64, i64), Arc<ReviewedUnit>>,
     /// The oldest first.
     order: VecDeque<(i64, i64)>,
-    jobs: BTreeMap<i64, (Instant, Arc<OfJob>)>,
+    jobs: HashMap<JobRef, (Instant, Arc<OfJob>)>,
 }
 
 /// A job and its form.
@@ -31,7 +38,7 @@ pub(super) struct OfJob {
     pub(super) form: Form,
 }
 
-impl Shelf {
+impl Kept {
     fn unit(&self, job_id: i64, seq: i64) -> Option<Arc<ReviewedUnit>> {
         let (_, unit) = self.units.range((job_id, i64::MIN)..=(job_id, seq)).next_back()?;
         (unit.last_seq >= seq).then(|| unit.clone())
@@ -48,35 +55,49 @@ impl Shelf {
             self.units.remove(&oldest);
         }
     }
+
+    fn job(&mut self, job: &JobRef) -> Option<Arc<OfJob>> {
+        self.jobs.retain(|_, (at, _)| at.elapsed() < JOB_AGE);
+        self.jobs.get(job).map(|(_, of_job)| of_job.clone())
+    }
+}
+
+impl Shelf {
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl App {
     /// The unit of a place. Results are written once, so what was read stays right.
     pub(super) async fn unit_on_shelf(&self, job_id: i64, seq: i64) -> Result<Arc<ReviewedUnit>, StoreError> {
-        let kept = self.shelf.lock().unwrap_or_else(PoisonError::into_inner).unit(job_id, seq);
-        if let Some(unit) = kept {
+        if let Some(unit) = self.shelf.kept().unit(job_id, seq) {
+            return Ok(unit);
+        }
+        let _turn = self.shelf.look.lock().await;
+        // Whoever had the turn before may have found it.
+        if let Some(unit) = self.shelf.kept().unit(job_id, seq) {
             return Ok(unit);
         }
         let unit = Arc::new(self.store.reviewed(job_id, seq).await?);
-        self.shelf.lock().unwrap_or_else(PoisonError::into_inner).keep(job_id, unit.clone());
+        self.shelf.kept().keep(job_id, unit.clone());
         Ok(unit)
     }
 
     /// A job as it was at most a second ago.
-    pub(super) async fn job_on_shelf(&self, job_id: i64) -> Result<Arc<OfJob>, StoreError> {
-        {
-            let mut shelf = self.shelf.lock().unwrap_or_else(PoisonError::into_inner);
-            shelf.jobs.retain(|_, (at, _)| at.elapsed() < JOB_AGE);
-            if let Some((_, job)) = shelf.jobs.get(&job_id) {
-                return Ok(job.clone());
-            }
+    pub(super) async fn job_on_shelf(&self, job: JobRef) -> Result<Arc<OfJob>, StoreError> {
+        if let Some(of_job) = self.shelf.kept().job(&job) {
+            return Ok(of_job);
         }
-        let job = self.store.job(JobRef::Id(job_id)).await?;
-        let of_job = Arc::new(OfJob { form: Form::of(&job), job });
-        let mut shelf = self.shelf.lock().unwrap_or_else(PoisonError::into_inner);
-        shelf.jobs.insert(job_id, (Instant::now(), of_job.clone()));
+        let _turn = self.shelf.look.lock().await;
+        if let Some(of_job) = self.shelf.kept().job(&job) {
+            return Ok(of_job);
+        }
+        let found = self.store.job(job.clone()).await?;
+        let of_job = Arc::new(OfJob { form: Form::of(&found), job: found });
+        self.shelf.kept().jobs.insert(job, (Instant::now(), of_job.clone()));
         Ok(of_job)
     }
 }
 
-pub(in crate::service) type Shared = Arc<Mutex<Shelf>>;
+pub(in crate::service) type Shared = Arc<Shelf>;

@@ -7,13 +7,12 @@ use crate::store::reviews::CLAIMS;
 use crate::store::{Decision, Lane, Mutant, Store, StoreError};
 
 /// The true statements, for which no lease is too young.
-static SHARING: LazyLock<[[String; 2]; 2]> = LazyLock::new(|| {
-    CLAIMS.map(|claim| {
-        [claim.postgres, claim.sqlite].map(|text| {
-            assert!(text.contains("BETWEEN 1 AND $2"), "the guard is written in another way now");
-            text.replace("BETWEEN 1 AND $2", ">= 1 AND $2 > 0")
-        })
-    })
+static SHARING: LazyLock<[[[String; 2]; 3]; 2]> = LazyLock::new(|| {
+    let blind = |text: &str| {
+        assert!(text.contains("BETWEEN 1 AND $2"), "the guard is written in another way now");
+        text.replace("BETWEEN 1 AND $2", ">= 1 AND $2 > 0 AND r.holder IS DISTINCT FROM $6")
+    };
+    CLAIMS.map(|claims| claims.map(|claim| [claim.postgres, claim.sqlite].map(blind)))
 });
 const NOTHING_PASSED: Sql = Sql::same("UPDATE review_hands SET passed = FALSE WHERE reviewer = $1");
 const ALL_RAN_OUT: Sql =
@@ -24,13 +23,14 @@ const SAID_BY_ANOTHER: Sql =
 impl Store {
     pub(in crate::store) async fn unguarded(
         &self,
-        claims: [Sql; 2],
+        claims: [[Sql; 3]; 2],
         reviewer: &str,
-    ) -> Result<[Sql; 2], StoreError> {
+    ) -> Result<[[Sql; 3]; 2], StoreError> {
         let reviewer = reviewer.to_owned();
         match self.mutant {
             Some(Mutant::SharesReviews) => {
-                return Ok(SHARING.each_ref().map(|[postgres, sqlite]| Sql::pair(postgres, sqlite)));
+                let pair = |[postgres, sqlite]: &'static [String; 2]| Sql::pair(postgres, sqlite);
+                return Ok(SHARING.each_ref().map(|lane| lane.each_ref().map(pair)));
             }
             Some(Mutant::AgreesWithItself) => {
                 self.write(Lane::Urgent, |tx| {

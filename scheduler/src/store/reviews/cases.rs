@@ -58,33 +58,29 @@ impl Store {
     /// # Errors
     /// [`ReviewConflict::NotFound`] when there is no such place; [`StoreError::Damaged`]; [`JobConflict::BlocksGone`].
     pub async fn reviewed(&self, job_id: i64, seq: i64) -> Result<ReviewedUnit, StoreError> {
-        self.read(move |tx| {
-            Box::pin(async move {
-                let rows = tx.rows(UNIT, params![job_id, seq]).await?;
-                let [records, results] = &rows[..] else {
-                    return Err(StoreError::JobState(JobConflict::BlocksGone));
-                };
-                let (unit, first_seq, last_seq) =
-                    (records.int("id")?, records.int("first_seq")?, records.int("last_seq")?);
-                if seq > last_seq {
-                    return Err(StoreError::Review(ReviewConflict::NotFound));
-                }
-                let (records, results) = (read_block(records)?, read_block(results)?);
-                let broken = |error: emend_proto::BlockError| damaged(unit, &error);
-                let records = decode::<Record>(&records).map_err(broken)?;
-                let results = decode::<RecordResult>(&results).map_err(broken)?;
-                let mut found = Vec::new();
-                for (seq, (record, result)) in (first_seq..).zip(records.zip(results)) {
-                    let (record, result) = (record.map_err(broken)?, result.map_err(broken)?);
-                    if ToReview::of(seq, &result).is_some() || Sample::of(seq, &result).is_some() {
-                        // A slice of the block would keep all of it in memory.
-                        let payload = bytes::Bytes::copy_from_slice(&record.payload);
-                        found.push(Reviewed { seq, record: Record { payload, ..record }, result });
-                    }
-                }
-                Ok(ReviewedUnit { first_seq, last_seq, records: found })
-            })
-        })
-        .await
+        let rows =
+            self.read(move |tx| Box::pin(async move { tx.rows(UNIT, params![job_id, seq]).await })).await?;
+        let [records, results] = &rows[..] else {
+            return Err(StoreError::JobState(JobConflict::BlocksGone));
+        };
+        let (unit, first_seq, last_seq) =
+            (records.int("id")?, records.int("first_seq")?, records.int("last_seq")?);
+        if seq > last_seq {
+            return Err(StoreError::Review(ReviewConflict::NotFound));
+        }
+        let (records, results) = (read_block(records)?, read_block(results)?);
+        let broken = |error: emend_proto::BlockError| damaged(unit, &error);
+        let records = decode::<Record>(&records).map_err(broken)?;
+        let results = decode::<RecordResult>(&results).map_err(broken)?;
+        let mut found = Vec::new();
+        for (seq, (record, result)) in (first_seq..).zip(records.zip(results)) {
+            let (record, result) = (record.map_err(broken)?, result.map_err(broken)?);
+            if ToReview::of(seq, &result).is_some() || Sample::of(seq, &result).is_some() {
+                // A slice of the block would keep all of it in memory.
+                let payload = bytes::Bytes::copy_from_slice(&record.payload);
+                found.push(Reviewed { seq, record: Record { payload, ..record }, result });
+            }
+        }
+        Ok(ReviewedUnit { first_seq, last_seq, records: found })
     }
 }

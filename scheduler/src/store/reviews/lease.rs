@@ -8,6 +8,7 @@ use serde_json::json;
 use super::super::audit::{self, Note};
 use super::super::db::{Row, Sql, Tx, params};
 use super::super::{Lane, ReviewConflict, Store, StoreError};
+use super::claim::{ALL_JOBS, CLAIMS, Claims, ONE_JOB};
 use super::queue::OwnQueue;
 use super::{hands, queue, read_ref};
 use crate::domain::lease::Token;
@@ -68,9 +69,6 @@ pub struct LeasedReviews {
     pub own: OwnQueue,
 }
 
-const HOLDS: Sql = Sql::same(
-    "SELECT opened FROM reviews WHERE holder = $1 AND state = 'open' GROUP BY opened ORDER BY opened",
-);
 /// What was seen is kept and extended; a cluster's unseen members go back.
 const UNSEEN: Sql = Sql::same(
     "UPDATE reviews SET holder = NULL, expires_at = NULL WHERE holder = $1 AND state = 'open' AND NOT opened",
@@ -89,93 +87,6 @@ const MINE: Sql = Sql::pair(
          ORDER BY job_id, seq LIMIT $4)
      RETURNING job_id, seq, round, lane, alike, expires_at",
 );
-/// Jobs with something for people, the most urgent first; none for who is paused. Of EXISTS PostgreSQL would make a hash of
-/// all open reviews.
-const JOBS: Sql = Sql::pair(
-    "SELECT j.id FROM jobs j
-     WHERE j.state IN ('importing', 'running', 'reviewing') AND NOT j.paused AND NOT j.deleted
-       AND ($1 = 0 OR j.id = $1)
-       AND (SELECT 1 FROM reviews r WHERE r.job_id = j.id AND r.state = 'open' LIMIT 1) = 1
-       AND NOT EXISTS (SELECT 1 FROM reviewer_pauses p WHERE p.reviewer = $2 AND p.paused)
-     ORDER BY j.priority DESC, j.deadline_at NULLS LAST, j.id",
-    "SELECT j.id FROM jobs j
-     WHERE j.state IN ('importing', 'running', 'reviewing') AND NOT j.paused AND NOT j.deleted
-       AND ($1 = 0 OR j.id = $1)
-       AND (SELECT 1 FROM reviews r INDEXED BY reviews_free WHERE r.job_id = j.id AND r.state = 'open' LIMIT 1) = 1
-       AND NOT EXISTS (SELECT 1 FROM reviewer_pauses p WHERE p.reviewer = $2 AND p.paused)
-     ORDER BY j.priority DESC, j.deadline_at NULLS LAST, j.id",
-);
-
-/// What may be taken by `$6` of one lane, in an order that the index of free ones has. SQLite, left alone, would take the
-/// primary key, and walk past all that was decided.
-macro_rules! free {
-    (postgres, $lane:literal, $free:literal, $most:literal) => {
-        concat!(
-            "SELECT r.seq FROM reviews r
-             WHERE r.job_id = $1 AND r.state = 'open' AND r.lane = '",
-            $lane,
-            "'
-               AND GREATEST(r.due_at, COALESCE(r.expires_at, 0)) ",
-            $free,
-            "
-               AND ($3 = '' OR position(',' || $3 || ',' IN ',' || r.kind || ',') > 0)
-               AND ($4 OR NOT EXISTS (
-                   SELECT 1 FROM unnest(string_to_array(r.kind, ',')) AS code
-                   WHERE code <> ALL($5) AND split_part(code, '.', 1) <> ALL($5)))
-               AND NOT EXISTS (SELECT 1 FROM review_hands h
-                   WHERE h.job_id = r.job_id AND h.seq = r.seq AND h.reviewer = $6 AND h.passed)
-             ORDER BY GREATEST(r.due_at, COALESCE(r.expires_at, 0)), r.seq LIMIT ",
-            $most,
-            " FOR UPDATE OF r SKIP LOCKED"
-        )
-    };
-    (sqlite, $lane:literal, $free:literal) => {
-        concat!(
-            "SELECT seq FROM (
-                 SELECT r.seq FROM reviews r INDEXED BY reviews_free
-                 WHERE r.job_id = $1 AND r.state = 'open' AND r.lane = '",
-            $lane,
-            "'
-                   AND MAX(r.due_at, COALESCE(r.expires_at, 0)) ",
-            $free,
-            "
-                   AND ($3 = '' OR instr(',' || r.kind || ',', ',' || $3 || ',') > 0)
-                   AND ($4 OR NOT EXISTS (
-                       SELECT 1 FROM json_each('[\"' || replace(r.kind, ',', '\",\"') || '\"]') AS code
-                       WHERE code.value NOT IN (SELECT value FROM json_each($5))
-                         AND substr(code.value, 1, instr(code.value, '.') - 1)
-                             NOT IN (SELECT value FROM json_each($5))))
-                   AND NOT EXISTS (SELECT 1 FROM review_hands h
-                       WHERE h.job_id = r.job_id AND h.seq = r.seq AND h.reviewer = $6 AND h.passed)
-                 ORDER BY MAX(r.due_at, COALESCE(r.expires_at, 0)), r.seq LIMIT $7)"
-        )
-    };
-}
-/// A claim of open reviews of one lane: first those that come back, which are older than what nobody has had, then those.
-/// Whoever asks at the same instant passes over the rows that others are taking.
-macro_rules! claim {
-    ($lane:literal) => {
-        Sql::pair(
-            concat!(
-                "WITH back AS MATERIALIZED (", free!(postgres, $lane, "BETWEEN 1 AND $2", "$7"), "),
-                 fresh AS MATERIALIZED (",
-                free!(postgres, $lane, "<= 0", "$7 - (SELECT COUNT(*) FROM back)"), ")
-                 UPDATE reviews r SET holder = $6, expires_at = $8, opened = TRUE
-                 FROM (SELECT seq FROM back UNION ALL SELECT seq FROM fresh) p WHERE r.job_id = $1 AND r.seq = p.seq
-                 RETURNING r.job_id, r.seq, r.round, r.lane, r.alike, r.expires_at"
-            ),
-            concat!(
-                "UPDATE reviews SET holder = $6, expires_at = $8, opened = TRUE
-                 WHERE job_id = $1 AND seq IN (",
-                free!(sqlite, $lane, "BETWEEN 1 AND $2"), " UNION ALL ", free!(sqlite, $lane, "<= 0"), " LIMIT $7)
-                 RETURNING job_id, seq, round, lane, alike, expires_at"
-            ),
-        )
-    };
-}
-/// What a lead claims, in order; a reviewer begins with the second.
-pub(in crate::store) const CLAIMS: [Sql; 2] = [claim!("lead"), claim!("reviewer")];
-
 const RENEW: Sql = Sql::pair(
     "UPDATE reviews r SET expires_at = $2 FROM unnest($3::bigint[], $4::bigint[]) AS t (job_id, seq)
      WHERE r.job_id = t.job_id AND r.seq = t.seq AND r.holder = $1 AND r.state = 'open'
@@ -260,18 +171,47 @@ impl Store {
 async fn lease(
     tx: &mut Tx,
     ask: ReviewAsk,
-    claims: [Sql; 2],
+    claims: [Claims; 2],
     now: Timestamp,
 ) -> Result<LeasedReviews, StoreError> {
-    let held = claim(tx, &ask, claims, now).await?;
+    let name = ask.reviewer.name.as_str();
+    let mut own = queue::own(tx, name, ask.job_id, now).await?;
+    let mut held = retake(tx, &ask, own, now).await?;
+    own.held = own.seen;
+    if !own.paused {
+        let retaken = held.len();
+        claim(tx, &ask, claims, &mut held, now).await?;
+        own.held += i64::try_from(held.len() - retaken).unwrap_or(i64::MAX);
+    }
     let all: Vec<_> = held.iter().map(|held| held.at).collect();
-    let drafts = hands::grant(tx, &ask.reviewer.name, ask.token.hash(), &all).await?;
-    seen(tx, &ask.reviewer.name, &held, now).await?;
-    let mut own = queue::own(tx, &ask.reviewer.name, ask.job_id, now).await?;
+    let drafts = hands::grant(tx, name, ask.token.hash(), &all).await?;
+    seen(tx, name, &held, now).await?;
     if held.len() < ask.most as usize {
-        own.passed = queue::passed(tx, &ask.reviewer.name, ask.job_id).await?;
+        own.passed = queue::passed(tx, name, ask.job_id).await?;
     }
     Ok(LeasedReviews { held, drafts, own })
+}
+
+/// What the reviewer holds already, the oldest first.
+async fn retake(
+    tx: &mut Tx,
+    ask: &ReviewAsk,
+    own: OwnQueue,
+    now: Timestamp,
+) -> Result<Vec<Held>, StoreError> {
+    let (name, expires_at) = (ask.reviewer.name.as_str(), now + ask.ttl);
+    if own.unseen > 0 {
+        tx.execute(UNSEEN, params![name]).await?;
+    }
+    let mut held = Vec::new();
+    if own.seen > 0 {
+        let mine = params![name, now, ask.job_id.unwrap_or(0), ask.most, expires_at];
+        for row in tx.rows(MINE, mine).await? {
+            held.push(read_held(&row)?);
+        }
+        held.sort_by_key(|held| held.at);
+    }
+    Ok(held)
 }
 
 /// Notes that a reviewer is shown what the cards of these reviews hold.
@@ -287,52 +227,45 @@ pub(super) async fn seen(
     audit::notes(tx, &held.iter().map(shown).collect::<Vec<_>>(), now).await
 }
 
+/// Takes what is free, until the reviewer holds as many as it asked for.
 async fn claim(
     tx: &mut Tx,
     ask: &ReviewAsk,
-    claims: [Sql; 2],
+    claims: [Claims; 2],
+    held: &mut Vec<Held>,
     now: Timestamp,
-) -> Result<Vec<Held>, StoreError> {
-    let name = ask.reviewer.name.as_str();
-    let (expires_at, job) = (now + ask.ttl, ask.job_id.unwrap_or(0));
-    let mut held = Vec::new();
-    // Mostly it holds nothing.
-    for row in tx.rows(HOLDS, params![name]).await? {
-        if row.bool("opened")? {
-            let mine = params![name, now, job, ask.most, expires_at];
-            for row in tx.rows(MINE, mine).await? {
-                held.push(read_held(&row)?);
-            }
-        } else {
-            tx.execute(UNSEEN, params![name]).await?;
-        }
+) -> Result<(), StoreError> {
+    let wanted = |held: &[Held]| (ask.most as usize).saturating_sub(held.len());
+    if wanted(held) == 0 {
+        return Ok(());
     }
-    // The oldest first, as they came.
-    held.sort_by_key(|held| held.at);
-    let claims = if ask.reviewer.lead { &claims[..] } else { &claims[1..] };
-    let mut jobs = Vec::new();
-    if held.len() < ask.most as usize {
-        let rows = tx.rows(JOBS, params![job, name]).await?;
-        jobs = rows.iter().map(|row| row.int("id")).collect::<Result<Vec<_>, _>>()?;
-    }
+    let jobs = match ask.job_id {
+        Some(job_id) => tx.rows(ONE_JOB, params![job_id]).await?,
+        None => tx.rows(ALL_JOBS, params![]).await?,
+    };
+    let (finding, name) = (ask.finding.as_str(), ask.reviewer.name.as_str());
     let skills = ask.reviewer.skills.clone();
     let (knows_all, skills) = (skills.is_none(), skills.unwrap_or_default());
-    for job_id in jobs {
-        for claim in claims {
-            let wanted = i64::from(ask.most) - i64::try_from(held.len()).unwrap_or(i64::MAX);
-            if wanted <= 0 {
-                break;
-            }
-            let finding = ask.finding.as_str();
-            let asked = params![job_id, now, finding, knows_all, skills.clone(), name, wanted, expires_at];
+    let claims = if ask.reviewer.lead { &claims[..] } else { &claims[1..] };
+    for job in jobs {
+        let job_id = job.int("id")?;
+        for claims in claims {
             let from = held.len();
-            for row in tx.rows(*claim, asked).await? {
-                held.push(read_held(&row)?);
+            while let Some(most) = wanted(held).checked_sub(1) {
+                let claim = claims[most.min(claims.len() - 1)];
+                let asked = params![job_id, now, finding, knows_all, skills.clone(), name, now + ask.ttl];
+                let rows = tx.rows(claim, asked).await?;
+                if rows.is_empty() {
+                    break;
+                }
+                for row in &rows {
+                    held.push(read_held(row)?);
+                }
             }
             held[from..].sort_by_key(|held| held.at);
         }
     }
-    Ok(held)
+    Ok(())
 }
 
 pub(super) fn read_held(row: &Row) -> Result<Held, StoreError> {

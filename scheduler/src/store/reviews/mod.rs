@@ -4,6 +4,7 @@
 //! holder may still answer until somebody else has taken the review.
 
 mod cases;
+mod claim;
 mod cluster;
 mod decide;
 mod hands;
@@ -17,10 +18,10 @@ mod shift;
 mod undo;
 
 pub use cases::{Reviewed, ReviewedUnit};
+#[cfg(feature = "test-hooks")]
+pub(super) use claim::CLAIMS;
 pub use cluster::ClusterSizes;
 pub use decide::{Decided, Decision, Member};
-#[cfg(feature = "test-hooks")]
-pub(super) use lease::CLAIMS;
 pub(super) use lease::RELEASE;
 pub use lease::{Held, LeasedReviews, ReviewAsk, Reviewer};
 pub use log::{Logged, Standing};

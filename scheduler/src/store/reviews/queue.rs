@@ -28,6 +28,10 @@ pub struct ReviewQueue {
 pub struct OwnQueue {
     /// Held by this one.
     pub held: i64,
+    /// Of those, what it has seen.
+    pub seen: i64,
+    /// Held and never seen, of whatever job, leases that ran out among them.
+    pub unseen: i64,
     /// Open, and skipped or answered by this one. Only counted for who gets fewer than asked for, and wonders why.
     pub passed: i64,
     /// Reviews that this one has decided within the last 24 hours.
@@ -46,11 +50,13 @@ const QUEUE: Sql = Sql::same(
        AND ($1 = 0 OR j.id = $1)",
 );
 const OWN: Sql = Sql::same(
-    "SELECT (SELECT COUNT(*) FROM reviews r
-             WHERE r.holder = $1 AND r.state = 'open' AND r.expires_at > $3 AND ($2 = 0 OR r.job_id = $2)) AS held,
+    "SELECT COUNT(*) FILTER (WHERE r.expires_at > $3 AND ($2 = 0 OR r.job_id = $2)) AS held,
+         COUNT(*) FILTER (WHERE r.expires_at > $3 AND ($2 = 0 OR r.job_id = $2) AND r.opened) AS seen,
+         COUNT(*) FILTER (WHERE NOT r.opened) AS unseen,
          (SELECT CAST(COALESCE(SUM(d.size), 0) AS BIGINT) FROM decisions d
           WHERE d.reviewer = $1 AND d.at > $4 AND ($2 = 0 OR d.job_id = $2)) AS decided,
-         EXISTS (SELECT 1 FROM reviewer_pauses p WHERE p.reviewer = $1 AND p.paused) AS paused",
+         EXISTS (SELECT 1 FROM reviewer_pauses p WHERE p.reviewer = $1 AND p.paused) AS paused
+     FROM reviews r WHERE r.holder = $1 AND r.state = 'open'",
 );
 const PASSED: Sql = Sql::same(
     "SELECT COUNT(*) AS passed FROM review_hands h JOIN reviews r ON r.job_id = h.job_id AND r.seq = h.seq
@@ -112,6 +118,8 @@ pub(super) async fn own(
     let row = row.ok_or_else(|| StoreError::Internal("a count gave no row".into()))?;
     Ok(OwnQueue {
         held: row.int("held")?,
+        seen: row.int("seen")?,
+        unseen: row.int("unseen")?,
         passed: 0,
         // What was taken back today may have been decided yesterday.
         decided_today: row.int("decided")?.max(0),
