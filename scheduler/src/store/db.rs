@@ -3,12 +3,14 @@
 //! Every statement is written once: as one text where the dialects agree, as a pair where they differ.
 //! Both number their parameters `$1`, `$2`, … (see [`super::params`]).
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
 use sqlx::postgres::{PgPool, PgRow, Postgres};
 use sqlx::sqlite::{Sqlite, SqlitePool, SqliteRow};
 use sqlx::{AssertSqlSafe, Connection as _, Row as _, SqlSafeStr as _, Transaction};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::Span;
 use uuid::Uuid;
 
@@ -23,6 +25,9 @@ use super::traffic::Traffic;
 
 /// How long a statement on PostgreSQL may take, whoever waits for it.
 pub(super) const STATEMENT_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How long to wait for a connection before saying that the database is unavailable.
+pub(super) const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A statement in both dialects.
 #[derive(Debug, Clone, Copy)]
@@ -184,7 +189,11 @@ impl Tx {
 /// The connections to one database.
 #[derive(Debug, Clone)]
 pub(crate) enum Db {
-    Postgres(PgPool),
+    Postgres {
+        pool: PgPool,
+        /// Places for those that write: a connection is left for reads, or a burst of writes would keep them waiting.
+        writers: Arc<Semaphore>,
+    },
     Sqlite {
         /// The one connection that writes.
         writer: SqlitePool,
@@ -201,6 +210,12 @@ pub(crate) enum Db {
 pub(crate) type Work<'t, T> = BoxFuture<'t, Result<T, StoreError>>;
 
 impl Db {
+    /// The connections of a pool, all but one of them for writes.
+    pub(crate) fn postgres(pool: PgPool) -> Self {
+        let most = pool.options().get_max_connections() as usize;
+        Self::Postgres { pool, writers: Arc::new(Semaphore::new(most.saturating_sub(1).max(1))) }
+    }
+
     /// Runs `work` in a transaction that writes.
     pub(crate) async fn write<T, W>(&self, traffic: &Traffic, lane: Lane, work: W) -> Result<T, StoreError>
     where
@@ -211,11 +226,14 @@ impl Db {
         traffic
             .run(self.span("store.write"), async move {
                 let asked = Instant::now();
-                let (mut tx, turn) = match &db {
-                    Self::Postgres(pool) => (begin_postgres(pool, deadline).await?, None),
+                let (mut tx, turn, _place) = match &db {
+                    Self::Postgres { pool, writers } => {
+                        let place = deadline.wait(place(writers)).await??;
+                        (begin_postgres(pool, deadline).await?, None, Some(place))
+                    }
                     Self::Sqlite { writer, lanes, .. } => {
                         let turn = deadline.wait(lanes.turn(lane)).await?;
-                        (Tx::sqlite(writer.begin_with("BEGIN IMMEDIATE").await?), Some(turn))
+                        (Tx::sqlite(writer.begin_with("BEGIN IMMEDIATE").await?), Some(turn), None)
                     }
                 };
                 drop(waiting);
@@ -227,7 +245,7 @@ impl Db {
                 tx.forget_if_stale(outcome.as_ref().err()).await?;
                 let ended = match (&db, outcome.is_ok()) {
                     (Self::Sqlite { log, .. }, true) => finish_sqlite(tx, turn, log).await,
-                    (Self::Postgres(_), true) => tx.finish().await,
+                    (Self::Postgres { .. }, true) => tx.finish().await,
                     (_, false) => tx.roll_back().await,
                 };
                 meters::transaction("write", begun - asked, begun.elapsed());
@@ -242,7 +260,7 @@ impl Db {
     /// A span for a transaction, in the trace of the call that wants it.
     fn span(&self, name: &'static str) -> Span {
         let system = match self {
-            Self::Postgres(_) => "postgresql",
+            Self::Postgres { .. } => "postgresql",
             Self::Sqlite { .. } => "sqlite",
         };
         tracing::info_span!(target: "emend::trace", "transaction", otel.name = name, db.system.name = system)
@@ -259,7 +277,7 @@ impl Db {
             .run(self.span("store.read"), async move {
                 let asked = Instant::now();
                 let mut tx = match &db {
-                    Self::Postgres(pool) => begin_postgres(pool, deadline).await?,
+                    Self::Postgres { pool, .. } => begin_postgres(pool, deadline).await?,
                     Self::Sqlite { readers, .. } => Tx::sqlite(readers.begin().await?),
                 };
                 drop(waiting);
@@ -290,6 +308,12 @@ async fn finish_sqlite(tx: Tx, turn: Option<Turn>, log: &Log) -> Result<(), Stor
     drop(turn);
     finished?;
     log.settled(number.unwrap_or_else(|| log.newest())).await
+}
+
+/// Waits for a place among the writers, no longer than for a connection.
+async fn place(writers: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, StoreError> {
+    let place = tokio::time::timeout(ACQUIRE_TIMEOUT, writers.clone().acquire_owned()).await;
+    Ok(place.map_err(|_| sqlx::Error::PoolTimedOut)?.map_err(|_| sqlx::Error::PoolClosed)?)
 }
 
 /// Begins a transaction whose statements PostgreSQL gives up when nobody waits for them any more. The limit goes along

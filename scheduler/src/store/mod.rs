@@ -152,7 +152,7 @@ impl Store {
     pub async fn close(&self) {
         self.traffic.end().await;
         match &self.db {
-            Db::Postgres(pool) => pool.close().await,
+            Db::Postgres { pool, .. } => pool.close().await,
             Db::Sqlite { writer, readers, .. } => {
                 readers.close().await;
                 writer.close().await;

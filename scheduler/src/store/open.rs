@@ -12,15 +12,12 @@ use sqlx::sqlite::{
 };
 use sqlx::{ConnectOptions as _, Connection as _, Row as _};
 
-use super::db::{Db, STATEMENT_TIMEOUT};
+use super::db::{ACQUIRE_TIMEOUT, Db, STATEMENT_TIMEOUT};
 use super::durable::Log;
 use super::lanes::Lanes;
 
 static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
 static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
-
-/// How long to wait for a connection before saying that the database is unavailable.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Why a store cannot be opened. Each says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -207,7 +204,7 @@ async fn open_postgres(url: &str, connections: u32, schema: Schema) -> Result<Op
     };
     check_postgres(&pool).await?;
     bring_up(SqliteOrPostgres::Postgres(&pool), schema).await?;
-    Ok(Opened { db: Db::Postgres(pool), lock: None })
+    Ok(Opened { db: Db::postgres(pool), lock: None })
 }
 
 async fn check_postgres(pool: &PgPool) -> Result<(), OpenError> {

@@ -122,7 +122,7 @@ impl Store {
     /// The connections to the database: to PostgreSQL all, to SQLite those that read.
     pub fn connections(&self) -> Connections {
         let (open, idle, most) = match &self.db {
-            Db::Postgres(pool) => (pool.size(), pool.num_idle(), pool.options().get_max_connections()),
+            Db::Postgres { pool, .. } => (pool.size(), pool.num_idle(), pool.options().get_max_connections()),
             Db::Sqlite { readers, .. } => {
                 (readers.size(), readers.num_idle(), readers.options().get_max_connections())
             }
