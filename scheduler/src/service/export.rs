@@ -32,7 +32,7 @@ impl App {
             i64::try_from(request.after_seq).map_err(|_| status::invalid("after_seq", "is out of range"))?;
         let detail = json!({ "after": after, "only": request.only().as_str_name() });
         let exported = Note::new(who, "export", detail).of_job(job.id);
-        self.store.note(exported, self.clock.now()).await.map_err(status::from_store)?;
+        self.looked(exported).await?;
         let (sender, receiver) = mpsc::channel(4);
         let app = self.clone();
         self.streams.spawn(async move {

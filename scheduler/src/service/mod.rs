@@ -29,7 +29,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::job::{JobRef, JobState};
 use crate::pulse::Pulse;
-use crate::store::{Job, Progress, Store};
+use crate::store::{Job, Note, Progress, Store, StoreError};
 
 pub(crate) use outlook::Outlook;
 
@@ -104,6 +104,24 @@ impl App {
             Sums { at: Instant::now(), state: job.state, records: job.records(), progress: progress.clone() };
         sums.insert(job.id, known);
         Ok(progress)
+    }
+
+    /// Notes that somebody is about to be shown records. What cannot be noted is not shown, but on a full disk reads go on: then
+    /// it stands in the log alone.
+    async fn looked(&self, note: Note) -> Result<(), Status> {
+        let (who, what, job_id) = (note.who.clone(), note.what, note.job_id);
+        match self.store.note(note, self.clock.now()).await {
+            Err(StoreError::Full(_)) => {
+                tracing::warn!(
+                    who,
+                    what,
+                    job_id,
+                    "records are shown while the store is full: the audit log lacks this"
+                );
+                Ok(())
+            }
+            noted => noted.map_err(status::from_store),
+        }
     }
 
     async fn find(&self, job: &str) -> Result<Job, Status> {

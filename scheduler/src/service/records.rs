@@ -32,7 +32,7 @@ impl App {
         let unit = UnitStatus { unit: found.unit, worker: found.worker, verdicts: Verdicts::default() };
         let (now, seq) = (self.clock.now(), found.seq);
         let read = Note::new(who, "read_record", json!({})).of_record(job.id, seq);
-        self.store.note(read, now).await.map_err(status::from_store)?;
+        self.looked(read).await?;
         let standing = self.store.standing(job.id, seq, seq, now).await.map_err(status::from_store)?;
         let view = views::record(seq, found.record, found.result, standing.first());
         let view = view.map_err(status::from_store)?;
@@ -62,7 +62,7 @@ impl App {
         let finding: String = pick.finding.chars().take(100).collect();
         let detail = json!({ "after": after, "verdict": pick.verdict.as_str_name(), "finding": finding });
         let listed = Note::new(who, "list_records", detail).of_job(job.id);
-        self.store.note(listed, self.clock.now()).await.map_err(status::from_store)?;
+        self.looked(listed).await?;
         let mut records = Vec::new();
         loop {
             let units = self.store.unit_blocks(job.id, pick.having(), after, UNITS).await;

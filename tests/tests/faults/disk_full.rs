@@ -15,7 +15,7 @@ use emend_tests::invariants::{self, Acknowledged};
 use emend_tests::mounts::Mount;
 use emend_tests::mutants::{self, fails_on};
 use emend_tests::postgres::Postgres;
-use emend_tests::process::{Deployment, eventually};
+use emend_tests::process::{Deployment, Process, eventually};
 use emend_tests::records::{content, corrected, with_payload};
 use tonic::Code;
 use tonic_types::StatusExt as _;
@@ -102,6 +102,7 @@ async fn a_job_waits_for_room(backend: Backend) -> Result<()> {
     ensure!(status.code() == Code::ResourceExhausted, "{status:?}");
     ensure!(status.get_details_retry_info().is_some_and(|info| info.retry_delay.is_some()), "{status:?}");
     reads_go_on(&deployment).await?;
+    is_noted(&small.database, &scheduler).await?;
     ensure!(!scheduler.has_ended(), "the scheduler gave up: {}", scheduler.log());
     small.mount.grow(400 * MEGABYTE)?;
     import.done(LIMIT).await?;
@@ -139,6 +140,14 @@ async fn reads_go_on(deployment: &Deployment) -> Result<()> {
     ensure!(!units.is_empty(), "nothing was imported before the disk was full");
     let line = ["export", JOB, "--out", "partial.csv", "--partial"];
     deployment.run(line).await?.ok().map(drop)
+}
+
+/// What was shown meanwhile found room in the audit log, or the scheduler's log says that it did not.
+async fn is_noted(database: &Database, scheduler: &Process) -> Result<()> {
+    let all = "SELECT COUNT(*) FROM (SELECT what FROM audit UNION ALL SELECT what FROM audit_pending) a WHERE what = 'export'";
+    let noted = database.int(all).await > 0;
+    ensure!(noted || scheduler.log().contains("the audit log lacks this"), "{}", scheduler.log());
+    Ok(())
 }
 
 /// Commits one unit after the other while the disk fills up.
