@@ -11,6 +11,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "emend/v1/job.proto",
         "emend/v1/review.proto",
         "emend/v1/account.proto",
+        "emend/v1/validator.proto",
         "externalscaler/externalscaler.proto",
     ];
     println!("cargo:rerun-if-changed=emend");

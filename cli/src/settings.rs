@@ -14,7 +14,8 @@ use crate::exit::Usage;
 pub const SCHEDULER_VARIABLE: &str = "EMEND_SCHEDULER";
 
 /// A list in the environment is separated by commas; everything else is a single value.
-const LISTS: [(&str, &str); 2] = [
+const LISTS: [(&str, &str); 3] = [
+    ("EMEND__WORKER__VALIDATORS", "worker.validators"),
     ("EMEND__WORKER__SCHEDULERS", "worker.schedulers"),
     ("EMEND__SCHEDULER__DESK__PROXIES", "scheduler.desk.proxies"),
 ];

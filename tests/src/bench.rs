@@ -173,6 +173,7 @@ pub fn spec(name: &str, unit_records: u32) -> JobSpec {
         name: name.into(),
         pack: pack.into(),
         pack_version: version.into(),
+        validators: Vec::new(),
         manifest: Vec::new(),
         as_of: "2021-09-20".into(),
         traceparent: String::new(),

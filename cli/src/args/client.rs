@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use emend_proto::v1::{UnitState, Verdict};
+use emend_proto::v1::{PackRef, UnitState, Verdict};
 use emend_worker::endpoints::{Credentials, TlsFiles};
 
 use super::ReviewArgs;
@@ -76,6 +76,10 @@ pub struct ImportArgs {
     /// The rule pack.
     #[arg(long, value_name = "PACK", default_value = emend_vaccination::PACK)]
     pub pack: String,
+    /// A validator of your own that runs after the pack, as NAME@VERSION; repeat it, in the order in which they run. Workers
+    /// must be started with its address (`emend worker --validator`).
+    #[arg(long, value_name = "NAME@VERSION", value_parser = parse_link)]
+    pub validator: Vec<PackRef>,
     /// The day of the data, YYYY-MM-DD: nothing in them happened after it. Needed for a new job.
     #[arg(long, value_name = "DAY")]
     pub as_of: Option<String>,
@@ -403,6 +407,15 @@ pub(super) fn parse_time(text: &str) -> Result<std::time::Duration, String> {
         _ => None,
     };
     seconds.map(std::time::Duration::from_secs).ok_or_else(wrong)
+}
+
+fn parse_link(text: &str) -> Result<PackRef, String> {
+    match text.split_once('@') {
+        Some((name, version)) if !name.is_empty() && !version.is_empty() => {
+            Ok(PackRef { name: name.into(), version: version.into() })
+        }
+        _ => Err("give a name and a version, such as register@1.2".into()),
+    }
 }
 
 fn parse_deadline(text: &str) -> Result<DeadlineArg, String> {

@@ -135,6 +135,10 @@ pub struct WorkerArgs {
     /// Schedulers: one of them by chance, the others in turn when it fails; repeat it or separate them by commas. Default: http://127.0.0.1:7070.
     #[arg(long, value_name = "URL", env = crate::settings::SCHEDULER_VARIABLE, value_delimiter = ',')]
     pub scheduler: Vec<String>,
+    /// A validator of your own, which units of jobs that name it are shown to: http://HOST:PORT, https://… or unix:/PATH; repeat it or
+    /// separate them by commas.
+    #[arg(long, value_name = "URL", value_delimiter = ',')]
+    pub validator: Vec<String>,
     /// Units to work on at once. Default: one for each core.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub slots: Option<u32>,

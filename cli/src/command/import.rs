@@ -19,6 +19,7 @@ pub(super) async fn run(args: ImportArgs, common: &Common) -> Result<Exit> {
         job: Wanted {
             name: args.job,
             pack: args.pack,
+            validators: args.validator,
             as_of: args.as_of,
             unit_records: args.unit_size,
             schedule: set::change(&args.schedule),

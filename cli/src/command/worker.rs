@@ -24,6 +24,9 @@ pub(super) async fn run(args: WorkerArgs, common: &Common) -> Result<Exit> {
     if !args.scheduler.is_empty() {
         flags.push(("worker.schedulers", args.scheduler.into()));
     }
+    if !args.validator.is_empty() {
+        flags.push(("worker.validators", args.validator.into()));
+    }
     flags.extend(args.slots.map(|slots| ("worker.slots", slots.into())));
     let security = args.security;
     let files = [

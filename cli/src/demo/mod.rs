@@ -120,6 +120,7 @@ fn import_order(order: &Order, made: &Generated) -> import::Order {
         job: Wanted {
             name: order.job(),
             pack: emend_vaccination::PACK.to_owned(),
+            validators: Vec::new(),
             as_of: Some(AS_OF.to_owned()),
             unit_records: None,
             schedule: ScheduleChange::default(),

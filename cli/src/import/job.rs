@@ -20,6 +20,8 @@ pub struct Wanted {
     pub name: String,
     /// Its rule pack's name.
     pub pack: String,
+    /// What runs after it, in order.
+    pub validators: Vec<PackRef>,
     /// The day of the data, `YYYY-MM-DD`.
     pub as_of: Option<String>,
     /// Records in a unit; `None` leaves it to the scheduler.
@@ -74,6 +76,7 @@ pub(super) async fn create(
             ..JobPolicy::default()
         }),
         schedule: Some(schedule(wanted.schedule)),
+        validators: wanted.validators.clone(),
     };
     let answer = call!(client, create_job(request)).map_err(|status| explain(&status, &wanted.name))?;
     Ok(answer.job.unwrap_or_default())
@@ -99,6 +102,9 @@ fn check(job: &Job, wanted: &Wanted) -> Result<()> {
             "job `{name}` is there and has the rule pack `{pack}`, not `{}`; choose another --job name",
             wanted.pack
         );
+    }
+    if !wanted.validators.is_empty() && wanted.validators != job.validators {
+        bail!("job `{name}` is there with other validators; leave --validator out, or choose another --job");
     }
     if let Some(as_of) = wanted.as_of.as_ref().filter(|as_of| **as_of != job.as_of) {
         bail!(
@@ -200,6 +206,7 @@ mod tests {
         let same = Wanted {
             name: "x".into(),
             pack: "p".into(),
+            validators: Vec::new(),
             as_of: None,
             unit_records: None,
             schedule: schedule(Some(5)),

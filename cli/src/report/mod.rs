@@ -18,7 +18,7 @@ pub struct Report {
     pub state: &'static str,
     /// Whether no unit is leased from it.
     pub paused: bool,
-    /// The rule pack, `name version`.
+    /// The rule pack, `name version`, and the validators behind it.
     pub pack: String,
     /// The day of the data.
     pub as_of: String,
@@ -168,7 +168,8 @@ impl Report {
         let progress = job.progress.clone().unwrap_or_default();
         let imports: Vec<_> = job.imports.iter().map(import_report).collect();
         let sum = |count: fn(&ImportReport) -> u64| imports.iter().map(count).sum();
-        let pack = job.pack.clone().unwrap_or_default();
+        let chain = job.pack.iter().chain(&job.validators);
+        let chain = chain.map(|link| format!("{} {}", link.name, link.version).trim().to_owned());
         let verdicts = verdicts(&progress);
         let schedule = job.schedule.unwrap_or_default();
         Self {
@@ -176,7 +177,7 @@ impl Report {
             id: job.id,
             state: state_name(job.state()),
             paused: job.paused,
-            pack: format!("{} {}", pack.name, pack.version).trim().to_owned(),
+            pack: chain.collect::<Vec<_>>().join(", "),
             as_of: job.as_of.clone(),
             priority: schedule.priority,
             weight: schedule.weight,

@@ -94,6 +94,8 @@ pub struct JobSpec {
     pub pack: String,
     /// The rule pack's version.
     pub pack_version: String,
+    /// What runs after the pack, in order, each as `name@version`.
+    pub validators: Vec<String>,
     /// The rule pack's manifest, as the protobuf bytes that came.
     pub manifest: Vec<u8>,
     /// The day of the data, `YYYY-MM-DD`, or empty.
@@ -137,6 +139,17 @@ impl JobSpec {
         );
         let versioned = !self.pack_version.is_empty() && plain(&self.pack_version);
         check(versioned, "pack.version", "must give the rule pack's version, such as `1.0.0`");
+        let of_two = |link: &String| {
+            let parts = link.split_once('@');
+            parts.is_some_and(|(name, version)| {
+                [name, version].into_iter().all(|part| (1..=64).contains(&part.len()) && plain(part))
+            })
+        };
+        check(
+            self.validators.len() <= 16 && self.validators.iter().all(of_two),
+            "validators",
+            "must be at most 16 of name and version, each 1 to 64 of the characters A-Z a-z 0-9 . _ -",
+        );
         check(self.as_of.is_empty() || is_day(&self.as_of), "as_of", "must be a day as YYYY-MM-DD, or empty");
         let JobPolicy { unit_records, unit_bytes, attempts } = self.policy;
         check((1..=10_000).contains(&unit_records), "policy.unit_records", "must be 1 to 10,000");
@@ -207,6 +220,7 @@ mod tests {
             name: "hcmc-2021".into(),
             pack: "vaccination".into(),
             pack_version: "1.0.0".into(),
+            validators: vec!["register@1.2".into()],
             manifest: Vec::new(),
             as_of: "2021-09-20".into(),
             policy: JobPolicy::default(),
@@ -224,6 +238,13 @@ mod tests {
         assert_eq!(fields(JobSpec { name: "a b".into(), ..spec() }), ["name"]);
         assert_eq!(fields(JobSpec { as_of: "20/09/2021".into(), ..spec() }), ["as_of"]);
         assert_eq!(fields(JobSpec { as_of: "2021-02-29".into(), ..spec() }), ["as_of"]);
+        for wrong in ["register", "@1", "register@", "a b@1", "register@1@2"] {
+            assert_eq!(
+                fields(JobSpec { validators: vec![wrong.into()], ..spec() }),
+                ["validators"],
+                "{wrong}"
+            );
+        }
         let policy = JobPolicy { unit_records: 0, unit_bytes: 1, attempts: 0 };
         assert_eq!(
             fields(JobSpec { policy, ..spec() }),

@@ -16,6 +16,7 @@ pub fn difference(there: &JobSpec, asked: &JobSpec) -> Option<&'static str> {
     let same = [
         (there.pack == asked.pack, "pack.name"),
         (there.pack_version == asked.pack_version, "pack.version"),
+        (there.validators == asked.validators, "validators"),
         (there.as_of == asked.as_of, "as_of"),
         (there.policy == asked.policy, "policy"),
         (chosen(there) == chosen(asked), "policy.reviews"),
@@ -71,6 +72,7 @@ mod tests {
             name: "j".into(),
             pack: "p".into(),
             pack_version: "1".into(),
+            validators: Vec::new(),
             manifest: manifest.encode_to_vec(),
             as_of: String::new(),
             policy: JobPolicy::default(),

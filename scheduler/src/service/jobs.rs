@@ -235,6 +235,7 @@ fn read_spec(request: v1::CreateJobRequest) -> JobSpec {
         name: request.name,
         pack: pack.name,
         pack_version: pack.version,
+        validators: request.validators.iter().map(|link| format!("{}@{}", link.name, link.version)).collect(),
         manifest: request.manifest.unwrap_or_default().encode_to_vec(),
         as_of: request.as_of,
         policy: JobPolicy {

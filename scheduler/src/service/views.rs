@@ -56,7 +56,14 @@ pub(super) fn job(
         blocks_go_in,
         blocks_gone: job.blocks_gone,
         imports: imports.into_iter().map(import).collect(),
+        validators: job.spec.validators.iter().map(|link| pack_ref(link)).collect(),
     }
+}
+
+/// What is stored as `name@version`.
+pub(super) fn pack_ref(link: &str) -> v1::PackRef {
+    let (name, version) = link.split_once('@').unwrap_or((link, ""));
+    v1::PackRef { name: name.to_owned(), version: version.to_owned() }
 }
 
 fn progress(job: &Job, progress: &Progress, now: Timestamp) -> v1::Progress {
@@ -150,7 +157,9 @@ pub(super) fn unit(status: UnitStatus, now: Timestamp) -> v1::UnitStatus {
         attempts_left: u32::try_from(unit.attempts_left).unwrap_or(0),
         worker_id: worker.unwrap_or_default(),
         progress: if leased {
-            unit.progress.and_then(|done| u32::try_from(done).ok()).unwrap_or(0)
+            // Where validators run behind the pack a worker counts each record once more for each of them.
+            let records = unit.last_seq - unit.first_seq + 1;
+            unit.progress.and_then(|done| u32::try_from(done.min(records)).ok()).unwrap_or(0)
         } else {
             0
         },

@@ -198,6 +198,7 @@ impl App {
             pack: Some(v1::PackRef { name: unit.pack, version: unit.pack_version }),
             as_of: unit.as_of,
             paused_rules: unit.paused_rules,
+            validators: unit.validators.iter().map(|link| super::views::pack_ref(link)).collect(),
             traceparent: unit.traceparent,
         })
     }

@@ -49,8 +49,8 @@ impl Job {
 const INSERT: Sql = Sql::same(
     "INSERT INTO jobs (name, state, paused, deleted, pack, pack_version, manifest, as_of, unit_records, unit_bytes,
          attempts, next_seq, columns, created_at, blocks_gone, traceparent, priority, weight, deadline_at,
-         undo_millis, agree, sample_ppm, error_limit_ppm)
-     VALUES ($1, 'importing', FALSE, FALSE, $2, $3, $4, $5, $6, $7, $8, 1, '[]', $9, FALSE, $10, $11, $12, $13, $14, $15, $16, $17)
+         undo_millis, agree, sample_ppm, error_limit_ppm, validators)
+     VALUES ($1, 'importing', FALSE, FALSE, $2, $3, $4, $5, $6, $7, $8, 1, '[]', $9, FALSE, $10, $11, $12, $13, $14, $15, $16, $17, $18)
      ON CONFLICT (name) DO NOTHING",
 );
 const BY_ID: Sql = Sql::same("SELECT * FROM jobs WHERE id = $1 AND NOT deleted");
@@ -315,6 +315,7 @@ async fn create(
         serde_json::to_string(&spec.reviews.agree).expect("strings are always JSON"),
         spec.reviews.sample_ppm,
         spec.reviews.error_limit_ppm,
+        serde_json::to_string(&spec.validators).expect("strings are always JSON"),
     ];
     let created = tx.execute(INSERT, values).await? == 1;
     let job = find(tx, &JobRef::Name(spec.name.clone())).await?;
@@ -369,6 +370,8 @@ fn read_job(row: &Row) -> Result<Job, StoreError> {
             name: row.text("name")?,
             pack: row.text("pack")?,
             pack_version: row.text("pack_version")?,
+            validators: serde_json::from_str(&row.text("validators")?)
+                .map_err(|_| StoreError::Internal("validators is no JSON list".into()))?,
             manifest: row.bytes("manifest")?,
             as_of: row.text("as_of")?,
             policy: JobPolicy {

@@ -20,7 +20,7 @@ pub struct LeaseAsk {
     pub worker: String,
     /// The same when the call is sent again.
     pub request: String,
-    /// Packs it can run, as `name@version`.
+    /// Packs that it can run and validators that answer it, as `name@version`.
     pub packs: Vec<String>,
     /// It never holds more than this many units.
     pub may_hold: u32,
@@ -51,6 +51,8 @@ pub struct UnitToDo {
     pub traceparent: String,
     /// Rules whose changes go to people.
     pub paused_rules: Vec<String>,
+    /// What runs after the pack, in order, as `name@version`.
+    pub validators: Vec<String>,
 }
 
 /// Calls of one worker go one after another: two at once would each see room for what both then take. SQLite has one
@@ -79,6 +81,7 @@ pub(super) const GRANT: Sql = Sql::pair(
          SELECT j.id, j.priority, j.weight, j.deadline_at, j.attempts FROM jobs j
          WHERE j.state IN ('importing', 'running') AND NOT j.paused AND NOT j.deleted
            AND j.pack || '@' || j.pack_version = ANY($1)
+           AND (SELECT COUNT(*) FROM json_array_elements_text(j.validators::json) AS v WHERE v <> ALL($1)) = 0
            AND EXISTS (SELECT 1 FROM units u
                        WHERE u.job_id = j.id AND u.state = 'ready' AND u.attempts_left > 0
                          AND u.first_seq >= CASE WHEN j.id = $7::bigint THEN $8::bigint ELSE 0 END)),
@@ -110,6 +113,7 @@ pub(super) const GRANT: Sql = Sql::pair(
          SELECT j.id, j.priority, j.weight, j.deadline_at, j.attempts FROM jobs j
          WHERE j.state IN ('importing', 'running') AND NOT j.paused AND NOT j.deleted
            AND j.pack || '@' || j.pack_version IN (SELECT value FROM json_each($1))
+           AND NOT EXISTS (SELECT 1 FROM json_each(j.validators) WHERE value NOT IN (SELECT value FROM json_each($1)))
            AND EXISTS (SELECT 1 FROM units u
                        WHERE u.job_id = j.id AND u.state = 'ready' AND u.attempts_left > 0
                          AND u.first_seq >= CASE WHEN j.id = $7 THEN $8 ELSE 0 END)),
@@ -158,7 +162,7 @@ const GRANT_AGAIN: Sql = Sql::pair(
 );
 pub(super) const GRANTED: Sql = Sql::same(
     "SELECT u.id, u.job_id, u.first_seq, u.last_seq, u.epoch, u.token_hash, u.expires_at,
-         j.pack, j.pack_version, j.as_of, j.traceparent, j.paused_rules, b.count, b.plain_bytes, b.checksum, b.data
+         j.pack, j.pack_version, j.as_of, j.traceparent, j.paused_rules, j.validators, b.count, b.plain_bytes, b.checksum, b.data
      FROM units u JOIN jobs j ON j.id = u.job_id JOIN blocks b ON b.unit_id = u.id AND b.revision = 0
      WHERE u.holder = $1 AND u.lease_request = $2 AND u.state = 'leased'
      ORDER BY u.first_seq",
@@ -219,12 +223,14 @@ const HAS_READY: Sql = Sql::pair(
     "SELECT 1 AS one FROM jobs j
      WHERE j.state IN ('importing', 'running') AND NOT j.paused AND NOT j.deleted
        AND j.pack || '@' || j.pack_version = ANY($1)
+       AND (SELECT COUNT(*) FROM json_array_elements_text(j.validators::json) AS v WHERE v <> ALL($1)) = 0
        AND EXISTS (SELECT 1 FROM units u WHERE u.job_id = j.id AND u.state = 'ready' AND u.attempts_left > 0
                      AND u.first_seq >= CASE WHEN j.id = $2::bigint THEN $3::bigint ELSE 0 END)
      LIMIT 1",
     "SELECT 1 AS one FROM jobs j
      WHERE j.state IN ('importing', 'running') AND NOT j.paused AND NOT j.deleted
        AND j.pack || '@' || j.pack_version IN (SELECT value FROM json_each($1))
+       AND NOT EXISTS (SELECT 1 FROM json_each(j.validators) WHERE value NOT IN (SELECT value FROM json_each($1)))
        AND EXISTS (SELECT 1 FROM units u WHERE u.job_id = j.id AND u.state = 'ready' AND u.attempts_left > 0
                      AND u.first_seq >= CASE WHEN j.id = $2 THEN $3 ELSE 0 END)
      LIMIT 1",
@@ -321,6 +327,8 @@ pub(super) fn read_leased(
             traceparent: row.text("traceparent")?,
             paused_rules: serde_json::from_str(&row.text("paused_rules")?)
                 .map_err(|_| StoreError::Internal("paused_rules is no JSON list".into()))?,
+            validators: serde_json::from_str(&row.text("validators")?)
+                .map_err(|_| StoreError::Internal("validators is no JSON list".into()))?,
         },
     }))
 }

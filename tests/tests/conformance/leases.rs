@@ -8,6 +8,7 @@ use emend_scheduler::domain::job::{JobRef, JobSpec};
 use emend_scheduler::domain::lease::Refusal;
 use emend_scheduler::domain::schedule::Schedule;
 use emend_scheduler::domain::unit::UnitState;
+use emend_scheduler::store::StoreError;
 use emend_tests::bench::{Bench, PACK, T0, at, batch, spec};
 use emend_tests::on_both_stores;
 use emend_tests::records::{all_valid, record, records, with_payload};
@@ -22,6 +23,7 @@ on_both_stores!(
     a_job_that_is_still_importing_leases,
     jobs_that_are_paused_cancelled_or_deleted_lease_nothing,
     a_worker_gets_only_what_it_can_run,
+    units_of_a_chain_go_to_whoever_has_all_of_it,
     a_worker_never_holds_more_than_its_slots_and_one,
     a_unit_that_was_lost_before_goes_alone,
     a_worker_that_asks_many_times_at_once_holds_no_more,
@@ -119,6 +121,25 @@ async fn a_worker_gets_only_what_it_can_run(bench: &Bench) {
     let worker = Worker { packs: vec!["x@1".into(), "other@1.0.0".into()], ..bench.worker("w") };
     assert_eq!(worker.lease_one(T0).await.what.job_id, other.id);
     assert!(Worker { packs: Vec::new(), ..bench.worker("w") }.lease(9, T0).await.is_empty());
+}
+
+async fn units_of_a_chain_go_to_whoever_has_all_of_it(bench: &Bench) {
+    let chain = vec!["register@1.0".to_owned(), "ages@2".to_owned()];
+    let spec = JobSpec { validators: chain.clone(), ..spec("chain", 2) };
+    let (job, _) = bench.store.create_job(spec.clone(), Schedule::default(), T0).await.unwrap();
+    bench.import(&job, "file", 0, &records(1, 2), true).await;
+    for lacking in [&[][..], &["register@1.0"], &["ages@2"], &["register@1.1", "ages@2"]] {
+        let packs: Vec<String> = [PACK].iter().chain(lacking).map(|&pack| pack.to_owned()).collect();
+        assert!(!bench.store.has_ready(packs.clone(), T0).await.unwrap(), "{packs:?}");
+        assert!(Worker { packs, ..bench.worker("w") }.lease(9, T0).await.is_empty());
+    }
+    let packs = vec!["ages@2".into(), "more@1".into(), PACK.to_owned(), "register@1.0".into()];
+    assert!(bench.store.has_ready(packs.clone(), T0).await.unwrap());
+    let leased = Worker { packs, ..bench.worker("w") }.lease_one(T0).await;
+    assert_eq!(leased.what.validators, chain, "in the job's order");
+    let other = JobSpec { validators: vec![chain[1].clone(), chain[0].clone()], ..spec };
+    let refused = bench.store.create_job(other, Schedule::default(), T0).await.unwrap_err();
+    assert!(matches!(refused, StoreError::JobDiffers("validators")), "{refused:?}");
 }
 
 async fn a_worker_never_holds_more_than_its_slots_and_one(bench: &Bench) {

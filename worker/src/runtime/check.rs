@@ -18,6 +18,8 @@ pub(crate) enum Failure {
     Payload,
     /// The validator's answer breaks a promise.
     Outcome(&'static str),
+    /// A validator that was called did not answer about it as it should.
+    Validator,
 }
 
 impl Failure {
@@ -28,6 +30,7 @@ impl Failure {
             Self::Timeout => "timeout",
             Self::Payload => "payload",
             Self::Outcome(_) => "outcome",
+            Self::Validator => "validator",
         }
     }
 
@@ -44,6 +47,7 @@ impl fmt::Display for Failure {
             Self::Timeout => f.write_str("the validator did not come back in time"),
             Self::Payload => f.write_str("the payload is not a JSON object"),
             Self::Outcome(problem) => write!(f, "the validator's outcome is wrong: {problem}"),
+            Self::Validator => f.write_str("a validator that was called did not answer as it should"),
         }
     }
 }
@@ -103,7 +107,7 @@ fn keep_promises(outcome: &Outcome) -> Result<(), Failure> {
 }
 
 /// Whether `code` is `field.reason`: two or more words of `[a-z0-9_]` between dots.
-fn is_code(code: &str) -> bool {
+pub(crate) fn is_code(code: &str) -> bool {
     let is_word =
         |word: &str| !word.is_empty() && word.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_'));
     code.contains('.') && code.split('.').all(is_word)

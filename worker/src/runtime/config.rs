@@ -39,6 +39,11 @@ pub struct WorkerConfig {
     /// How long the scheduler may hold a call while no unit is ready. Default: 10 s, at most 60 s.
     #[serde(deserialize_with = "span::deserialize")]
     pub lease_wait: Duration,
+    /// Validators of others, called behind the pack: `http://…`, `https://…` or `unix:/…`. Jobs name them by what they
+    /// call themselves. None unless given.
+    pub validators: Vec<String>,
+    /// Calls to each of them at once. Default: 4.
+    pub validator_calls: usize,
     /// Where `/livez`, `/readyz` and `/metrics` are served over plain HTTP, by the program around the worker; nowhere
     /// unless given.
     pub probes: Option<SocketAddr>,
@@ -57,6 +62,8 @@ impl Default for WorkerConfig {
             grace: Duration::from_secs(25),
             record_timeout: Duration::from_secs(5),
             lease_wait: Duration::from_secs(10),
+            validators: Vec::new(),
+            validator_calls: 4,
             probes: None,
             name: String::new(),
         }

@@ -36,6 +36,13 @@ pub(crate) struct Finished {
     pub(crate) tally: Tally,
 }
 
+/// A unit that its pack is through with, on its way to the validators behind it.
+pub(crate) struct Waiting {
+    pub(crate) unit: Arc<Unit>,
+    pub(crate) results: Block,
+    pub(crate) begun: Instant,
+}
+
 /// Which units this worker holds.
 pub(crate) struct Held {
     slots: usize,
@@ -44,6 +51,8 @@ pub(crate) struct Held {
     pub(crate) room: Notify,
     /// Units were added, so that beats are due at other times.
     pub(crate) admitted: Notify,
+    /// Units wait for the validators behind their pack.
+    pub(crate) waiting: Notify,
     /// Results wait to be committed.
     pub(crate) results: Notify,
     /// Failures wait to be reported.
@@ -66,6 +75,7 @@ impl Held {
             inner: Mutex::new(Inner { typical: UNKNOWN_BYTES, ..Inner::default() }),
             room: Notify::new(),
             admitted: Notify::new(),
+            waiting: Notify::new(),
             results: Notify::new(),
             reports: Notify::new(),
             emptied: Notify::new(),
@@ -112,6 +122,20 @@ impl Held {
             inner.finished.push(Finished { unit: Arc::clone(unit), commit, tally });
             self.results.notify_one();
         }
+    }
+
+    /// Takes a unit that its pack is through with; unless its lease is lost.
+    pub(crate) fn wait_for_validators(&self, unit: &Arc<Unit>, results: Block, begun: Instant) {
+        let mut inner = self.inner();
+        if inner.entry(unit).is_some() {
+            inner.waiting.push(Waiting { unit: Arc::clone(unit), results, begun });
+            self.waiting.notify_one();
+        }
+    }
+
+    /// Units for the validators behind their pack.
+    pub(crate) fn take_waiting(&self) -> Vec<Waiting> {
+        std::mem::take(&mut self.inner().waiting)
     }
 
     /// Takes a unit that cannot be worked on, to be reported; unless its lease is lost.

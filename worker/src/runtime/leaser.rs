@@ -14,6 +14,7 @@ use super::held::Held;
 use super::link::{Link, is_final};
 use super::pool::Pool;
 use super::report::Counters;
+use super::services::Services;
 use super::unit::{Unit, lease_ref};
 use crate::{Validator, chance};
 
@@ -40,6 +41,7 @@ pub(crate) struct Leaser {
     pub(crate) pool: Arc<Pool>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) packs: Packs,
+    pub(crate) services: Services,
     pub(crate) slots: usize,
     pub(crate) wait: Duration,
 }
@@ -100,7 +102,7 @@ impl Leaser {
             worker_id: self.link.worker_id.clone(),
             // Ascending: a scheduler finds what this worker holds at the end of its requests.
             request_id: chance::ascending_id(),
-            capabilities: self.packs.keys().map(pack).collect(),
+            capabilities: self.packs.keys().map(pack).chain(self.services.here()).collect(),
             slots: count(self.slots),
             max_units: count(places),
             wait: prost_types::Duration::try_from(self.wait).ok(),

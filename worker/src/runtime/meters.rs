@@ -7,13 +7,27 @@ use metrics::{counter, describe_counter, describe_histogram, histogram};
 
 const VALIDATE: &str = "emend_worker_validate_seconds";
 const COMMIT: &str = "emend_worker_commit_seconds";
+const CALLS: &str = "emend_worker_validator_calls_total";
+const REFUSED: &str = "emend_worker_validator_refusals_total";
 const RETRIES: &str = "emend_worker_retries_total";
 
 pub(crate) fn describe() {
     describe_histogram!(VALIDATE, "Time of a unit's validation, in seconds.");
     describe_histogram!(COMMIT, "Time until a commit was answered, tries included, in seconds.");
     describe_counter!(RETRIES, "Calls to a scheduler that were sent again.");
+    describe_counter!(CALLS, "Calls to validators over gRPC: ok, failed.");
+    describe_counter!(REFUSED, "Records about which a validator's answer was refused, and why.");
     counter!(RETRIES).increment(0);
+}
+
+/// A validator was called.
+pub(crate) fn called(validator: &str, outcome: &'static str) {
+    counter!(CALLS, "validator" => validator.to_owned(), "outcome" => outcome).increment(1);
+}
+
+/// What a validator said of a record is not taken.
+pub(crate) fn refused(validator: &str, why: &'static str) {
+    counter!(REFUSED, "validator" => validator.to_owned(), "reason" => why).increment(1);
 }
 
 /// A unit's records have been validated.

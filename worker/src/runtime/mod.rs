@@ -16,6 +16,7 @@ mod pool;
 mod report;
 mod reporter;
 mod run;
+mod services;
 mod span;
 mod unit;
 mod vitals;

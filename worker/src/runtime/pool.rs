@@ -184,7 +184,11 @@ impl Pool {
                     }
                     let took = begin.elapsed();
                     meters::validated(took);
-                    self.held.finish(unit, writer.finish(), tally, took);
+                    if unit.links.is_empty() {
+                        self.held.finish(unit, writer.finish(), tally, took);
+                    } else {
+                        self.held.wait_for_validators(unit, writer.finish(), begin.into());
+                    }
                     *spare = writer;
                     return;
                 }

@@ -15,6 +15,7 @@ use super::leaser::{Leaser, Packs};
 use super::link::Link;
 use super::pool::Pool;
 use super::report::{Counters, WorkerReport};
+use super::services::{Server, Services};
 use super::unit::{Order, Unit};
 use super::vitals::{Parts, Vitals};
 use super::{WorkerConfig, WorkerError, reporter, watchdog};
@@ -77,7 +78,9 @@ async fn run_until(
 ) -> Result<WorkerReport, WorkerError> {
     let config = config.settled()?;
     let packs = packs(validators)?;
-    let mut worker = Worker::start(endpoints, &config, packs, &shutdown, vitals)?;
+    let services = Services::new(&config.validators, config.validator_calls)?;
+    services.meet().await;
+    let mut worker = Worker::start(endpoints, &config, packs, services, &shutdown, vitals)?;
     let (id, slots, threads) = (worker.link.worker_id.as_str(), config.slots, config.threads);
     tracing::info!(worker = id, slots, threads, "worker started");
     let cause = worker.work().await;
@@ -114,6 +117,7 @@ impl Worker {
         endpoints: Endpoints,
         config: &WorkerConfig,
         packs: Packs,
+        services: Services,
         shutdown: &CancellationToken,
         vitals: &Vitals,
     ) -> Result<Self, WorkerError> {
@@ -135,11 +139,11 @@ impl Worker {
         let (stop, leased, end) =
             (shutdown.child_token(), CancellationToken::new(), CancellationToken::new());
         let mut worker = Self { link, held, pool, counters, tasks: JoinSet::new(), stop, leased, end };
-        worker.spawn(config, packs);
+        worker.spawn(config, packs, services);
         Ok(worker)
     }
 
-    fn spawn(&mut self, config: &WorkerConfig, packs: Packs) {
+    fn spawn(&mut self, config: &WorkerConfig, packs: Packs, services: Services) {
         let share = || {
             (
                 Arc::clone(&self.link),
@@ -150,7 +154,7 @@ impl Worker {
         };
         let (link, held, pool, counters) = share();
         let (slots, wait) = (config.slots, config.lease_wait);
-        let leaser = Leaser { link, held, pool, counters, packs, slots, wait };
+        let leaser = Leaser { link, held, pool, counters, packs, services: services.clone(), slots, wait };
         let (stop, leased) = (self.stop.clone(), self.leased.clone().drop_guard());
         let leasing = async move {
             let ended = leaser.run(stop).await;
@@ -161,8 +165,14 @@ impl Worker {
         let beating = Heartbeat { link, held, pool, counters }.run(self.end.clone());
         let (link, held, _, counters) = share();
         let committing = Committer { link, held, counters }.run(self.end.clone());
-        let (link, held, pool, counters) = share();
-        let reporting = reporter::report(link, held, Arc::clone(&counters), self.end.clone());
+        let (link, held, _, counters) = share();
+        let reporting = reporter::report(link, held, counters, self.end.clone());
+        let (link, held, _, counters) = share();
+        let patience = config.record_timeout;
+        let serving = Server { link, held, counters, services: services.clone(), patience };
+        self.tasks.spawn(serving.run(self.end.clone()));
+        self.tasks.spawn(services.watch(self.end.clone()));
+        let (_, _, pool, counters) = share();
         let watching =
             watchdog::watch(pool, counters, config.record_timeout, config.threads, self.end.clone());
         self.tasks.spawn(leasing);

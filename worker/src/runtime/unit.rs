@@ -7,7 +7,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use emend_proto::v1::{Block, Lease, LeaseRef, Record, RecordResult};
+use emend_proto::v1::{Block, Lease, LeaseRef, PackRef, Record, RecordResult};
 use emend_proto::{BlockError, BlockWriter, Decoded, MAX_BLOCK_BYTES, decode};
 
 use tracing::Span;
@@ -54,6 +54,10 @@ pub(crate) struct Unit {
     pub(crate) bytes: usize,
     /// Absent when this worker does not have the unit's pack.
     pub(crate) validator: Option<Arc<dyn Validator>>,
+    /// Validators to be called behind it, in order.
+    pub(crate) links: Vec<PackRef>,
+    /// Its records as they came; empty when no validator needs them.
+    pub(crate) records: Block,
     pub(crate) job: JobContext,
     /// Rules that are not to change anything.
     pub(crate) paused: Vec<String>,
@@ -62,6 +66,7 @@ pub(crate) struct Unit {
     order: AtomicU8,
     started: AtomicBool,
     done: AtomicU32,
+    served: AtomicU32,
     run: Mutex<Run>,
 }
 
@@ -111,6 +116,8 @@ impl Unit {
             last_seq: lease.last_seq,
             bytes: block.data.len(),
             validator,
+            records: if lease.validators.is_empty() { Block::default() } else { block.clone() },
+            links: lease.validators.clone(),
             job: JobContext { as_of: lease.as_of.clone() },
             paused: lease.paused_rules.clone(),
             span: unit_span(lease.unit_id, lease.job_id, lease.epoch, &lease.traceparent),
@@ -118,6 +125,7 @@ impl Unit {
             order: AtomicU8::new(Order::Go as u8),
             started: AtomicBool::new(false),
             done: AtomicU32::new(0),
+            served: AtomicU32::new(0),
             run: Mutex::new(Run { source: Source::Block(block), ..Run::default() }),
         }
     }
@@ -129,6 +137,16 @@ impl Unit {
     /// Records that have a result.
     pub(crate) fn done(&self) -> u32 {
         self.done.load(Ordering::Relaxed)
+    }
+
+    /// A validator has answered about so many.
+    pub(crate) fn add_served(&self, records: usize) {
+        self.served.fetch_add(u32::try_from(records).unwrap_or(u32::MAX), Ordering::Relaxed);
+    }
+
+    /// What a beat tells: it grows with every record that the pack or a validator has settled.
+    pub(crate) fn progress(&self) -> u32 {
+        self.done().saturating_add(self.served.load(Ordering::Relaxed))
     }
 
     pub(crate) fn started(&self) -> bool {

@@ -318,6 +318,7 @@ pub(crate) fn lease(unit_id: u64, acts: &[&str]) -> Lease {
         as_of: "2021-09-20".into(),
         traceparent: String::new(),
         paused_rules: Vec::new(),
+        validators: Vec::new(),
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use emend_proto::v1::{Beat, UnitFailure, beat};
 use tokio::time::Instant;
 
-use super::Finished;
+use super::{Finished, Waiting};
 use crate::runtime::unit::{Order, Unit};
 
 /// The share of a lease's time after which its unit gets no new work: clocks may differ, answers may be slow.
@@ -26,6 +26,7 @@ pub(super) struct Inner {
     pub(super) typical: usize,
     pub(super) finished: Vec<Finished>,
     pub(super) failures: Vec<UnitFailure>,
+    pub(super) waiting: Vec<Waiting>,
 }
 
 pub(super) struct Entry {
@@ -92,6 +93,6 @@ impl Entry {
         // Only what is worked on has progress to show. A finished unit waits for its commit, and one on hold for us.
         let running = self.stage == Stage::Working && self.unit.started() && self.unit.order() == Order::Go;
         let state = if running { beat::State::Running } else { beat::State::Queued };
-        Beat { lease: Some(self.unit.lease.clone()), state: state.into(), progress: self.unit.done() }
+        Beat { lease: Some(self.unit.lease.clone()), state: state.into(), progress: self.unit.progress() }
     }
 }

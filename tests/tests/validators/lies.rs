@@ -1,0 +1,50 @@
+//! What a validator says beyond its description, and what it does instead of answering, costs the record that it was asked
+//! about, which goes to a person. The other records of its unit are settled.
+
+use std::collections::HashMap;
+
+use anyhow::{Context as _, Result, ensure};
+use emend_tests::process::Deployment;
+use serde_json::Value;
+
+use super::register::{Lie, Register, Ways};
+use super::{import, reviewing, stop, units, worker};
+
+const RECORDS: u64 = 300;
+/// Those that cannot be taken as they are answered.
+const FATAL: [(u64, Lie); 5] =
+    [(3, Lie::Undeclared), (105, Lie::Huge), (107, Lie::Silent), (209, Lie::Closes), (12, Lie::Error)];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lie_costs_its_record_and_no_other() -> Result<()> {
+    let deployment = Deployment::on_sqlite()?.set("EMEND__WORKER__RECORD_TIMEOUT", "1s");
+    let mut lies = HashMap::from(FATAL);
+    lies.insert(204, Lie::Foreign);
+    let mut register = Register::away(Ways { lies, batch: 20, ..Ways::default() });
+    register.start()?;
+    let mut processes = [deployment.scheduler(0).await?, worker(&deployment, 0, &register.url())?];
+    import(&deployment, RECORDS, 100).await?;
+    reviewing(&deployment).await?;
+    let units = units(&deployment).await?;
+    ensure!(units.len() == 3 && units.iter().all(|unit| unit.attempts_left == 3), "{units:?}");
+    let (mut changed, mut found) = (0, 0);
+    for number in 1..=RECORDS {
+        let key = format!("HCM-{number:09}");
+        let record = deployment.run(["record", "job", &key, "--json"]).await?.ok()?.json()?;
+        let fatal = FATAL.iter().any(|(bad, _)| *bad == number);
+        ensure!((record["verdict"] == "failed") == fatal, "{record}");
+        ensure!(!fatal || record["failure"] == "validator", "{record}");
+        changed += usize::from(has(&record["changes"], "rule", "register.lookup"));
+        found += usize::from(has(&record["findings"], "code", "phone.unregistered"));
+    }
+    // Most of one in ten: the pack has routed the others' names, or found fault with them itself.
+    ensure!((20..=30).contains(&changed) && found == 30, "{changed} changed, {found} found");
+    stop(&mut processes).await?;
+    let log = processes[1].log();
+    ensure!(log.contains("was not asked about"), "{log}");
+    Ok(())
+}
+
+fn has(list: &Value, name: &str, value: &str) -> bool {
+    list.as_array().context("a list").is_ok_and(|list| list.iter().any(|one| one[name] == value))
+}
