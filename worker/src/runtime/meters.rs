@@ -17,6 +17,9 @@ pub(crate) fn describe() {
     describe_counter!(RETRIES, "Calls to a scheduler that were sent again.");
     describe_counter!(CALLS, "Calls to validators over gRPC: ok, failed.");
     describe_counter!(REFUSED, "Records about which a validator's answer was refused, and why.");
+    // There from the start, whether a validator is called or not.
+    counter!(CALLS, "validator" => "", "outcome" => "ok").increment(0);
+    counter!(REFUSED, "validator" => "", "reason" => "").increment(0);
     counter!(RETRIES).increment(0);
 }
 
