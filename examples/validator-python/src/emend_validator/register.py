@@ -84,6 +84,8 @@ def main() -> None:
     asked = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     if asked.command == "build":
+        if not asked.truth.is_file():
+            parser.error(f"{asked.truth} is no file: `emend generate` writes it beside its records")
         print(f"{build(asked.register, people(asked.truth)):,} people in {asked.register}")
     else:
         try:
