@@ -19,6 +19,7 @@ async fn a_python_client_does_a_whole_job() -> Result<()> {
     let stubs = deployment.path("stubs");
     std::fs::create_dir(&stubs)?;
     make_stubs(&python, &stubs).await?;
+    the_examples_are_these(&stubs)?;
     let _scheduler = deployment.scheduler(0).await?;
     let _worker = deployment.worker(0)?;
     let mut client = Command::new(&python);
@@ -26,6 +27,16 @@ async fn a_python_client_does_a_whole_job() -> Result<()> {
     client.arg(folder.join("client.py")).arg(address).env("PYTHONPATH", &stubs);
     let output = run(client, LIMIT).await?.ok()?;
     ensure!(output.stdout.contains("250 records"), "{output:?}");
+    Ok(())
+}
+
+/// The modules that the example of a validator brings along are those of the protos.
+fn the_examples_are_these(stubs: &Path) -> Result<()> {
+    let theirs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/validator-python/src");
+    for name in ["record_pb2.py", "validator_pb2.py", "validator_pb2_grpc.py"] {
+        let of = |folder: &Path| std::fs::read_to_string(folder.join("emend/v1").join(name));
+        ensure!(of(stubs)? == of(&theirs)?, "{name} is old: run examples/validator-python/stubs.sh");
+    }
     Ok(())
 }
 

@@ -7,7 +7,7 @@ use emend_tests::process::{Deployment, eventually};
 use std::time::Duration;
 
 use super::register::{Register, Ways};
-use super::{LIMIT, import, reviewing, stop, units, worker};
+use super::{LIMIT, import, import_as, reviewing, stop, units, worker};
 
 const RECORDS: u64 = 6_000;
 
@@ -30,9 +30,9 @@ async fn costs_nothing(deployment: Deployment) -> Result<()> {
     let mut processes =
         [deployment.scheduler(0).await?, worker(&deployment, 0, &url)?, worker(&deployment, 1, &url)?];
     import(&deployment, RECORDS, 100).await?;
-    // Workers are there, and have asked for units: what they can run does not reach.
-    let asked = async || processes.iter().all(|process| !process.log().is_empty()).then_some(());
-    eventually("workers", LIMIT, asked).await?;
+    // The workers do what can be done without it, though that came later.
+    import_as(&deployment, "plain", 300, 100, &[]).await?;
+    deployment.start("wait-plain", ["wait", "plain", "--until", "reviewing"])?.done(LIMIT).await?;
     let progress = deployment.job("job").await?.progress.unwrap_or_default();
     ensure!(progress.units_leased + progress.units_done == 0, "{progress:?}");
     register.start()?;

@@ -3,11 +3,11 @@
 
 use std::collections::HashMap;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
+use emend_proto::v1::{ListRecordsRequest, Verdict};
 use emend_tests::process::Deployment;
-use serde_json::Value;
 
-use super::register::{Lie, Register, Ways};
+use super::register::{Lie, Register, Ways, number};
 use super::{import, reviewing, stop, units, worker};
 
 const RECORDS: u64 = 300;
@@ -28,14 +28,15 @@ async fn a_lie_costs_its_record_and_no_other() -> Result<()> {
     let units = units(&deployment).await?;
     ensure!(units.len() == 3 && units.iter().all(|unit| unit.attempts_left == 3), "{units:?}");
     let (mut changed, mut found) = (0, 0);
-    for number in 1..=RECORDS {
-        let key = format!("HCM-{number:09}");
-        let record = deployment.run(["record", "job", &key, "--json"]).await?.ok()?.json()?;
-        let fatal = FATAL.iter().any(|(bad, _)| *bad == number);
-        ensure!((record["verdict"] == "failed") == fatal, "{record}");
-        ensure!(!fatal || record["failure"] == "validator", "{record}");
-        changed += usize::from(has(&record["changes"], "rule", "register.lookup"));
-        found += usize::from(has(&record["findings"], "code", "phone.unregistered"));
+    let request = ListRecordsRequest { job: "job".into(), page_size: 1_000, ..ListRecordsRequest::default() };
+    let records = deployment.jobs(0).await?.list_records(request).await?.into_inner().records;
+    ensure!(records.len() as u64 == RECORDS, "{} records are listed", records.len());
+    for record in records {
+        let fatal = FATAL.iter().any(|(bad, _)| *bad == number(&record.key));
+        ensure!((record.verdict() == Verdict::Failed) == fatal, "{record:?}");
+        ensure!(!fatal || record.failure == "validator", "{record:?}");
+        changed += usize::from(record.changes.iter().any(|change| change.rule == "register.lookup"));
+        found += usize::from(record.findings.iter().any(|finding| finding.code == "phone.unregistered"));
     }
     // Most of one in ten: the pack has routed the others' names, or found fault with them itself.
     ensure!((20..=30).contains(&changed) && found == 30, "{changed} changed, {found} found");
@@ -43,8 +44,4 @@ async fn a_lie_costs_its_record_and_no_other() -> Result<()> {
     let log = processes[1].log();
     ensure!(log.contains("was not asked about"), "{log}");
     Ok(())
-}
-
-fn has(list: &Value, name: &str, value: &str) -> bool {
-    list.as_array().context("a list").is_ok_and(|list| list.iter().any(|one| one[name] == value))
 }

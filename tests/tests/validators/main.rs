@@ -16,12 +16,22 @@ use emend_tests::process::{Deployment, Process, Signal};
 /// For a job to go through.
 const LIMIT: Duration = Duration::from_secs(300);
 
-/// Starts the import of so many records as `job`, which names the validator.
+/// Imports so many records as `job`, which names the validator.
 async fn import(deployment: &Deployment, records: u64, unit_size: u64) -> Result<()> {
+    import_as(deployment, "job", records, unit_size, &["--validator", "register@1.0"]).await
+}
+
+async fn import_as(
+    deployment: &Deployment,
+    job: &str,
+    records: u64,
+    unit_size: u64,
+    more: &[&str],
+) -> Result<()> {
     let file = deployment.generate(records).await?.join("records.csv").display().to_string();
     let unit_size = unit_size.to_string();
-    let line = ["import", &file, "--job", "job", "--as-of", "2021-09-20", "--validator", "register@1.0"];
-    deployment.run(line.into_iter().chain(["--unit-size", &unit_size])).await?.ok().map(drop)
+    let line = ["import", &file, "--job", job, "--as-of", "2021-09-20", "--unit-size", &unit_size];
+    deployment.run(line.iter().chain(more)).await?.ok().map(drop)
 }
 
 /// A worker that calls the validator there.

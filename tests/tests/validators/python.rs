@@ -70,7 +70,7 @@ fn serve(deployment: &Deployment, programs: &Path, port: u16) -> Result<Process>
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_register_in_python_is_killed_and_comes_back() -> Result<()> {
-    let (records, away) = (amount("PYTHON_RECORDS", 60_000), amount("PYTHON_AWAY", 1));
+    let (records, away) = (amount("PYTHON_RECORDS", 60_000), amount("PYTHON_AWAY", 0));
     let deployment = Deployment::on_sqlite()?;
     let programs = installed(&deployment).await?;
     let truth = deployment.generate(records).await?.join("truth.jsonl");

@@ -86,13 +86,27 @@ fn held_back(mut outcome: Outcome, paused: &[String]) -> Outcome {
     for field in fields {
         let last = outcome.changes.iter().rfind(|change| change.field == field);
         let proposals = last.map(|change| change.after.clone()).into_iter().collect();
-        let code = format!("{field}.rule_paused");
-        // A field may have a name that is no code.
-        let code = if is_code(&code) { code } else { "record.rule_paused".to_owned() };
+        let code = paused_code(&field).into();
         outcome.changes.retain(|change| change.field != field);
-        outcome.findings.push(Finding { code: code.into(), field, proposals });
+        outcome.findings.push(Finding { code, field, proposals });
     }
     outcome
+}
+
+/// The finding of a field that a paused rule would change.
+pub(crate) fn paused_code(field: &str) -> String {
+    let code = format!("{field}.rule_paused");
+    // A field may have a name that is no code.
+    if is_code(&code) { code } else { "record.rule_paused".to_owned() }
+}
+
+/// What a record's changes and findings make of it.
+pub(crate) fn verdict(is_changed: bool, is_found: bool) -> Verdict {
+    match (is_changed, is_found) {
+        (_, true) => Verdict::Routed,
+        (true, false) => Verdict::Corrected,
+        (false, false) => Verdict::Valid,
+    }
 }
 
 fn keep_promises(outcome: &Outcome) -> Result<(), Failure> {
@@ -114,11 +128,7 @@ pub(crate) fn is_code(code: &str) -> bool {
 }
 
 fn into_result(seq: u64, outcome: Outcome) -> RecordResult {
-    let verdict = match (outcome.changes.is_empty(), outcome.findings.is_empty()) {
-        (_, false) => Verdict::Routed,
-        (false, true) => Verdict::Corrected,
-        (true, true) => Verdict::Valid,
-    };
+    let verdict = verdict(!outcome.changes.is_empty(), !outcome.findings.is_empty());
     let changes = outcome.changes.into_iter().map(|change| v1::Change {
         field: change.field.into_owned(),
         before: change.before,

@@ -32,7 +32,7 @@ pub struct WorkerReport {
     pub lost: u64,
     /// Commits refused for another reason than a lost lease.
     pub refused: u64,
-    /// Units handed back unfinished at shutdown.
+    /// Units handed back unfinished: at shutdown, or because a validator behind the pack was away.
     pub released: u64,
     /// Units reported as impossible to work on.
     pub units_failed: u64,

@@ -71,17 +71,12 @@ impl Batch {
     ) -> ValidateRequest {
         let ask = |(id, place): (usize, &usize)| {
             let (record, result) = (records[*place].as_ref()?, &results[*place]);
-            let mut fields: std::collections::HashMap<String, String> = if of.reads.is_empty() {
-                record.fields().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
-            } else {
-                let read = |name: &String| Some((name.clone(), current(record, result, name)?.to_owned()));
-                of.reads.iter().filter_map(read).collect()
+            let names: Vec<&str> = match &of.reads[..] {
+                [] => record.fields().map(|(name, _)| name).collect(),
+                names => names.iter().map(String::as_str).collect(),
             };
-            for change in &result.changes {
-                if let Some(value) = fields.get_mut(&change.field) {
-                    value.clone_from(&change.after);
-                }
-            }
+            let read = |name: &str| Some((name.to_owned(), current(record, result, name)?.to_owned()));
+            let fields = names.into_iter().filter_map(read).collect();
             Some(RecordToValidate {
                 id: u32::try_from(id).unwrap_or(u32::MAX),
                 key: record.key().to_owned(),

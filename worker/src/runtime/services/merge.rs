@@ -1,9 +1,10 @@
 //! What an answer makes of a record's result, held against what the validator said of itself.
 
-use emend_proto::v1::{Change, Finding, RecordResult, ValidatedRecord, Verdict};
+use emend_proto::v1::{Change, Finding, RecordResult, ValidatedRecord};
 
 use super::description::Description;
 use crate::Record;
+use crate::runtime::check::{paused_code, verdict};
 
 /// Bytes of a value, at most.
 const MOST_VALUE: usize = 64 * 1024;
@@ -74,15 +75,14 @@ pub(super) fn merge(
     result.changes.extend(changes);
     answer.findings.into_iter().for_each(|finding| route(result, finding));
     for change in held_back {
-        let code = format!("{}.rule_paused", change.field);
-        let code = if crate::runtime::check::is_code(&code) { code } else { "record.rule_paused".to_owned() };
+        let code = paused_code(&change.field);
         route(result, Finding { code, field: change.field, proposals: vec![change.after] });
     }
     if told > 0 {
         // Alike is what the pack found alone.
         result.alike = 0;
     }
-    result.verdict = verdict(result).into();
+    result.verdict = verdict(!result.changes.is_empty(), !result.findings.is_empty()).into();
     Ok(())
 }
 
@@ -97,14 +97,6 @@ fn route(result: &mut RecordResult, mut finding: Finding) {
     result.findings.push(finding);
 }
 
-fn verdict(result: &RecordResult) -> Verdict {
-    match (result.changes.is_empty(), result.findings.is_empty()) {
-        (_, false) => Verdict::Routed,
-        (false, true) => Verdict::Corrected,
-        (true, true) => Verdict::Valid,
-    }
-}
-
 fn is_rule(name: &str) -> bool {
     let known = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_.".contains(&byte);
     (1..=64).contains(&name.len()) && name.bytes().all(known)
@@ -112,7 +104,7 @@ fn is_rule(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use emend_proto::v1::{DescribeResponse, ProposedChange};
+    use emend_proto::v1::{DescribeResponse, ProposedChange, Verdict};
 
     use super::*;
 

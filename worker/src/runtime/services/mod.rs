@@ -54,8 +54,8 @@ impl Services {
 
     /// The one of this name and version, if it answers.
     fn find(&self, link: &PackRef) -> Option<(Arc<Service>, Here)> {
-        let found = self.0.iter().filter_map(|service| Some((service.clone(), service.here()?)));
-        found.into_iter().find(|(_, here)| here.name == link.name && here.version == link.version)
+        let mut found = self.0.iter().filter_map(|service| Some((service.clone(), service.here()?)));
+        found.find(|(_, here)| here.name == link.name && here.version == link.version)
     }
 
     /// Keeps knowing who is there, until `end`.
