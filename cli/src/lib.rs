@@ -16,6 +16,7 @@ pub mod pack;
 pub mod pods;
 mod probes;
 pub mod report;
+mod rules;
 pub mod settings;
 pub mod shift;
 pub mod term;

@@ -14,7 +14,8 @@ use crate::exit::Usage;
 pub const SCHEDULER_VARIABLE: &str = "EMEND_SCHEDULER";
 
 /// A list in the environment is separated by commas; everything else is a single value.
-const LISTS: [(&str, &str); 3] = [
+const LISTS: [(&str, &str); 4] = [
+    ("EMEND__WORKER__RULES", "worker.rules"),
     ("EMEND__WORKER__VALIDATORS", "worker.validators"),
     ("EMEND__WORKER__SCHEDULERS", "worker.schedulers"),
     ("EMEND__SCHEDULER__DESK__PROXIES", "scheduler.desk.proxies"),

@@ -49,6 +49,7 @@ const COUNTERS: [Counted; 8] = [
             "unit_not_found",
             "results_do_not_fit",
             "checksum_mismatch",
+            "ruleset_changed",
         ],
     ),
     (RECORDS, "Records settled by verdict.", "verdict", &["valid", "corrected", "routed", "failed"]),
@@ -58,7 +59,12 @@ const COUNTERS: [Counted; 8] = [
         "how",
         &["released", "failed", "failed_for_good", "refused"],
     ),
-    (SPLITS, "Units whose attempts were used up.", "outcome", &["halved", "failed", "set_aside"]),
+    (
+        SPLITS,
+        "Units whose attempts were used up.",
+        "outcome",
+        &["halved", "failed", "set_aside", "abandoned"],
+    ),
     (
         SHED,
         "Calls turned away because of overload.",
@@ -166,6 +172,7 @@ fn refused(refusal: &Refusal) -> &'static str {
         Refusal::UnitNotFound => "unit_not_found",
         Refusal::ResultsDoNotFit(_) => "results_do_not_fit",
         Refusal::ChecksumMismatch => "checksum_mismatch",
+        Refusal::RulesetChanged => "ruleset_changed",
     }
 }
 
@@ -186,6 +193,7 @@ pub(crate) fn split(outcome: SplitOutcome) {
         SplitOutcome::Halved(_) => "halved",
         SplitOutcome::Failed(_) => "failed",
         SplitOutcome::SetAside(_) => "set_aside",
+        SplitOutcome::Abandoned(_) => "abandoned",
     };
     counter!(SPLITS, "outcome" => outcome).increment(1);
     if outcome == "failed" {

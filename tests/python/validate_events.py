@@ -9,7 +9,7 @@ import jsonschema
 
 def schema_of(event):
     """`job.running` is described by `job`, everything else by its own name."""
-    return "job" if event.startswith("job.") else event
+    return "job" if event.startswith("job.") and event != "job.alert" else event
 
 
 def main(folder, file):

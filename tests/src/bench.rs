@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use emend_proto::decode;
 use emend_proto::v1::{Record, RecordResult};
+use emend_scheduler::domain::guard::Guard;
 use emend_scheduler::domain::job::{JobPolicy, JobRef, JobSpec, ReviewPolicy};
 use emend_scheduler::domain::schedule::Schedule;
 use emend_scheduler::domain::time::Timestamp;
@@ -178,6 +179,8 @@ pub fn spec(name: &str, unit_records: u32) -> JobSpec {
         as_of: "2021-09-20".into(),
         traceparent: String::new(),
         reviews: ReviewPolicy::default(),
+        guard: Guard::default(),
+        rules_off: Vec::new(),
         policy: JobPolicy { unit_records, ..JobPolicy::default() },
     }
 }

@@ -34,7 +34,12 @@ pub fn corrected(seq: i64, after: &str) -> RecordResult {
 
 /// Field `n` needs a person.
 pub fn routed(seq: i64) -> RecordResult {
-    let finding = Finding { code: "n.odd".into(), field: "n".into(), proposals: vec!["0".into()] };
+    let finding = Finding {
+        code: "n.odd".into(),
+        field: "n".into(),
+        proposals: vec!["0".into()],
+        ..Finding::default()
+    };
     RecordResult { verdict: Verdict::Routed.into(), findings: vec![finding], ..valid(seq) }
 }
 

@@ -101,7 +101,7 @@ async fn what_breaks_others_is_found() {
         protos.change("emend/v1/job.proto", from, to);
         let output = protos.breaking().await;
         assert!(output.code != Some(0), "not found: {to}");
-        let said = output.stdout + &output.stderr;
+        let said = output.stdout + output.stderr.as_str();
         assert!(said.contains(named), "{named}: {said}");
     }
 }

@@ -65,7 +65,12 @@ fn check(country: &str) -> Outcome {
         let proposals = KNOWN.iter().filter(|known| known.starts_with(value.get(..1).unwrap_or_default()));
         let proposals = if value.is_empty() { vec![] } else { proposals.map(ToString::to_string).collect() };
         outcome.changes.clear();
-        outcome.findings.push(Finding { code: "country.unknown".into(), field: FIELD.into(), proposals });
+        outcome.findings.push(Finding {
+            code: "country.unknown".into(),
+            field: FIELD.into(),
+            proposals,
+            ..Finding::default()
+        });
     }
     outcome
 }

@@ -3,10 +3,9 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use emend_proto::v1::{PackRef, UnitState, Verdict};
+use emend_proto::v1::{UnitState, Verdict};
 use emend_worker::endpoints::{Credentials, TlsFiles};
 
-use super::ReviewArgs;
 use crate::input::Format;
 
 /// Where schedulers are.
@@ -56,101 +55,6 @@ impl Security {
     }
 }
 
-/// `emend import`.
-#[derive(Debug, Clone, Args)]
-#[command(
-    after_help = "Examples:\n  emend import records.csv --job hcm --pack vaccination --as-of 2021-09-20\n  \
-                        emend import old.csv --job hcm --encoding windows-1258 --keep-open\n  \
-                        emend import records.csv --job hcm --as-of 2021-09-20 --undo 2m --agree national_id,full_name.lost_letter\n\n\
-                        It makes the job when there is none of that name. Killed and started again it goes on where it \
-                        was; the same file twice imports nothing twice. Rows that cannot be taken are listed in \
-                        FILE.rejects.csv, and the exit code is 3."
-)]
-pub struct ImportArgs {
-    /// CSV (comma, semicolon or tab), JSONL or XLSX.
-    #[arg(value_name = "FILE")]
-    pub file: PathBuf,
-    /// The job's name: letters, digits, `.`, `_`, `-`.
-    #[arg(long, value_name = "NAME")]
-    pub job: String,
-    /// The rule pack.
-    #[arg(long, value_name = "PACK", default_value = emend_vaccination::PACK)]
-    pub pack: String,
-    /// A validator of your own that runs after the pack, as NAME@VERSION; repeat it, in the order in which they run. Workers
-    /// must be started with its address (`emend worker --validator`).
-    #[arg(long, value_name = "NAME@VERSION", value_parser = parse_link)]
-    pub validator: Vec<PackRef>,
-    /// The day of the data, YYYY-MM-DD: nothing in them happened after it. Needed for a new job.
-    #[arg(long, value_name = "DAY")]
-    pub as_of: Option<String>,
-    /// Records in a unit of work, 1 to 10,000. Default: 500.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
-    pub unit_size: Option<u32>,
-    /// How urgent the new job is, and its share of the workers.
-    #[command(flatten)]
-    pub schedule: ScheduleArgs,
-    /// How people decide on the new job's records.
-    #[command(flatten)]
-    pub reviews: ReviewArgs,
-    /// The file's encoding when it is not UTF-8: windows-1258, windows-1252, utf-16le, …
-    #[arg(long, value_name = "LABEL")]
-    pub encoding: Option<String>,
-    /// What the file is, when its name does not say.
-    #[arg(long, value_name = "FORMAT")]
-    pub format: Option<Format>,
-    /// More files follow: do not seal the job.
-    #[arg(long)]
-    pub keep_open: bool,
-    /// Where rejected rows are listed. Default: FILE.rejects.csv.
-    #[arg(long, value_name = "PATH")]
-    pub rejects: Option<PathBuf>,
-    /// The scheduler.
-    #[command(flatten)]
-    pub remote: Remote,
-}
-
-/// How urgent a job is.
-#[derive(Debug, Clone, Default, Args)]
-pub struct ScheduleArgs {
-    /// -1000 to 1000; a higher one goes first. Default: 0.
-    #[arg(long, value_name = "N", allow_negative_numbers = true,
-        value_parser = clap::value_parser!(i32).range(-1000..=1000))]
-    pub priority: Option<i32>,
-    /// Its share of the workers among jobs of its priority, 1 to 1000. Default: 100.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
-    pub weight: Option<u32>,
-    /// When it should be done, from now: 90m, 6h, 2d; or `none`.
-    #[arg(long, value_name = "TIME", value_parser = parse_deadline)]
-    pub deadline: Option<DeadlineArg>,
-}
-
-/// What `--deadline` says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DeadlineArg {
-    /// From now.
-    In(std::time::Duration),
-    /// There is none.
-    Never,
-}
-
-/// `emend set`.
-#[derive(Debug, Clone, Args)]
-#[command(
-    after_help = "Examples:\n  emend set hcm --priority 10 --deadline 6h\n  emend set hcm --weight 300\n  \
-                        emend set hcm --deadline none"
-)]
-pub struct SetArgs {
-    /// The job's name or id.
-    #[arg(value_name = "JOB")]
-    pub job: String,
-    /// What to change; the rest stays.
-    #[command(flatten)]
-    pub schedule: ScheduleArgs,
-    /// The scheduler.
-    #[command(flatten)]
-    pub remote: Remote,
-}
-
 /// `emend status`.
 #[derive(Debug, Clone, Args)]
 #[command(
@@ -171,6 +75,8 @@ pub struct StatusArgs {
 /// How far to wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Until {
+    /// The canary is done, and the rest waits for `emend approve`.
+    Approval,
     /// Every unit is done, whatever waits for people.
     Reviewing,
     /// People have decided everything too.
@@ -279,6 +185,8 @@ pub enum UnitStateArg {
     /// Damaged; `emend retry` makes it ready again.
     #[value(alias = "set_aside")]
     SetAside,
+    /// Not of the canary; `emend approve` makes it ready.
+    Waiting,
 }
 
 impl From<UnitStateArg> for UnitState {
@@ -288,6 +196,7 @@ impl From<UnitStateArg> for UnitState {
             UnitStateArg::Leased => Self::Leased,
             UnitStateArg::Done => Self::Done,
             UnitStateArg::SetAside => Self::SetAside,
+            UnitStateArg::Waiting => Self::Waiting,
         }
     }
 }
@@ -409,22 +318,6 @@ pub(super) fn parse_time(text: &str) -> Result<std::time::Duration, String> {
     seconds.map(std::time::Duration::from_secs).ok_or_else(wrong)
 }
 
-fn parse_link(text: &str) -> Result<PackRef, String> {
-    match text.split_once('@') {
-        Some((name, version)) if !name.is_empty() && !version.is_empty() => {
-            Ok(PackRef { name: name.into(), version: version.into() })
-        }
-        _ => Err("give a name and a version, such as register@1.2".into()),
-    }
-}
-
-fn parse_deadline(text: &str) -> Result<DeadlineArg, String> {
-    match text {
-        "none" => Ok(DeadlineArg::Never),
-        text => parse_time(text).map(DeadlineArg::In).map_err(|wrong| format!("{wrong}, or `none`")),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -442,8 +335,5 @@ mod tests {
             parse_interval("5ms").is_err() && parse_interval("0").is_err() && parse_interval("xms").is_err()
         );
         assert!(seconds("x").is_err() && seconds("1w").is_err() && seconds("").is_err());
-        assert_eq!(parse_deadline("none"), Ok(DeadlineArg::Never));
-        assert_eq!(parse_deadline("6h"), Ok(DeadlineArg::In(std::time::Duration::from_secs(21_600))));
-        assert!(parse_deadline("never").unwrap_err().contains("`none`"));
     }
 }

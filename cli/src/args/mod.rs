@@ -2,6 +2,8 @@
 
 mod access;
 mod client;
+mod guard;
+mod import;
 mod people;
 mod server;
 
@@ -11,6 +13,8 @@ use clap::{Args, Parser, Subcommand};
 
 pub use access::*;
 pub use client::*;
+pub use guard::*;
+pub use import::*;
 pub use people::*;
 pub use server::*;
 
@@ -72,6 +76,8 @@ pub enum Command {
     Migrate(MigrateArgs),
     /// Bring a file of records into a job.
     Import(ImportArgs),
+    /// Check rule files, and run the examples in them.
+    Rules(RulesArgs),
     /// Show jobs, or one job.
     Status(StatusArgs),
     /// Show jobs and workers, live in a terminal.
@@ -82,6 +88,22 @@ pub enum Command {
     Export(ExportArgs),
     /// Show one record: what came in, every change, and by whose hand.
     Record(RecordArgs),
+    /// Say where a record is and why: which unit, who holds it, what it waits for.
+    Explain(RecordArgs),
+    /// Show what rules did, by examples.
+    Samples(SamplesArgs),
+    /// Let the rest of a job go on after its canary.
+    Approve(JobArgs),
+    /// Take a rule back: run the chain again without it on the records that it touched.
+    Undo(UndoArgs),
+    /// Run a corrected rule, or a corrected version, over the records that it concerns.
+    Rerun(RerunArgs),
+    /// List what was taken back and run again, and which records people kept from it.
+    Revisions(JobArgs),
+    /// Take a version of a pack, a rule file or a validator out of use.
+    Withdraw(WithdrawArgs),
+    /// Compare two runs on the same records, by rule and field.
+    Diff(DiffArgs),
     /// List a job's units.
     Units(UnitsArgs),
     /// List the rows of a job's imports that were not taken.

@@ -135,6 +135,9 @@ pub struct WorkerArgs {
     /// Schedulers: one of them by chance, the others in turn when it fails; repeat it or separate them by commas. Default: http://127.0.0.1:7070.
     #[arg(long, value_name = "URL", env = crate::settings::SCHEDULER_VARIABLE, value_delimiter = ',')]
     pub scheduler: Vec<String>,
+    /// A rule file that jobs may name (docs/RULE_FILES.md); repeat it.
+    #[arg(long, value_name = "FILE")]
+    pub rules: Vec<PathBuf>,
     /// A validator of your own, which units of jobs that name it are shown to: http://HOST:PORT, https://… or unix:/PATH; repeat it or
     /// separate them by commas.
     #[arg(long, value_name = "URL", value_delimiter = ',')]

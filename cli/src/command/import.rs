@@ -1,17 +1,25 @@
 //! `emend import`.
 
 use anyhow::Result;
+use emend_worker::Validator as _;
 use tracing::Instrument as _;
 
-use super::{client, plural, print, print_json, set};
-use crate::args::{Common, ImportArgs};
+use super::{client, one, plural, print, print_json, samples, set, wait};
+use crate::args::{Common, ImportArgs, Until};
+use crate::client::Client;
 use crate::exit::Exit;
-use crate::import::{self, Order, Summary, Wanted};
+use crate::import::{self, Order, Summary, Trial, Wanted};
 use crate::input::{Format, encoding};
 use crate::logs::command_span;
+use crate::rules;
+
+/// Of each rule and each finding, after a dry run.
+const EXAMPLES: u32 = 3;
 
 pub(super) async fn run(args: ImportArgs, common: &Common) -> Result<Exit> {
     let client = client(&args.remote, common)?;
+    let files = args.rules.iter().map(|path| rules::read(path)).collect::<Result<Vec<_>>>()?;
+    let findings = files.iter().flat_map(|file| file.manifest().findings.clone()).collect();
     let order = Order {
         format: args.format.map_or_else(|| Format::of(&args.file), Ok)?,
         encoding: args.encoding.as_deref().map(encoding).transpose()?,
@@ -19,22 +27,44 @@ pub(super) async fn run(args: ImportArgs, common: &Common) -> Result<Exit> {
         job: Wanted {
             name: args.job,
             pack: args.pack,
-            validators: args.validator,
+            validators: files.iter().map(rules::link).chain(args.validator).collect(),
             as_of: args.as_of,
             unit_records: args.unit_size,
             schedule: set::change(&args.schedule),
             reviews: args.reviews.policy(),
+            trial: Trial {
+                dry_run: args.guard.dry_run,
+                canary: args.guard.canary,
+                thresholds: args.guard.threshold,
+                rules_off: args.guard.without_rule,
+            },
+            findings,
         },
         keep_open: args.keep_open,
         rejects: args.rejects,
     };
     let summary = import::run(&client, &order).instrument(command_span("emend import")).await?;
-    if args.remote.json {
+    if order.job.trial.dry_run {
+        tried(&client, &summary, &order, args.remote.json).await?;
+    } else if args.remote.json {
         print_json(&summary)?;
     } else {
         print(&text(&summary, &order))?;
     }
     Ok(if summary.rejected > 0 { Exit::Rejects } else { Exit::Done })
+}
+
+/// Waits for a dry run, and shows what it would have done.
+async fn tried(client: &Client, summary: &Summary, order: &Order, as_json: bool) -> Result<()> {
+    let job = &summary.job;
+    wait(client, job, Until::Reviewing).await?;
+    let report = one(client, job).await?;
+    let examples = samples::list(client, job, String::new(), EXAMPLES).await?;
+    if as_json {
+        return print_json(&serde_json::json!({"import": summary, "report": report, "samples": examples}));
+    }
+    let text = text(summary, order);
+    print(&format!("{text}\n{}\n{}\nnothing was written but this", report.text(), samples::table(&examples)))
 }
 
 fn text(summary: &Summary, order: &Order) -> String {

@@ -40,6 +40,7 @@ impl From<UnitStatus> for UnitView {
             UnitState::Done => "done",
             UnitState::Split => "split",
             UnitState::SetAside => "set_aside",
+            UnitState::Waiting => "waiting",
         };
         Self {
             id: unit.unit_id,

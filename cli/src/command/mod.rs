@@ -3,6 +3,8 @@
 mod audit;
 mod change;
 mod demo;
+mod diff;
+mod explain;
 mod export;
 mod generate;
 mod import;
@@ -11,6 +13,9 @@ mod migrate;
 mod record;
 mod rejects;
 mod reviewers;
+mod revise;
+mod rules;
+mod samples;
 mod scheduler;
 mod set;
 mod shift;
@@ -59,6 +64,15 @@ pub async fn run(cli: Cli) -> Result<Exit> {
         Command::Wait(args) => wait::run(args, common).await,
         Command::Export(args) => export::run(args, common).await,
         Command::Record(args) => record::run(args, common).await,
+        Command::Explain(args) => explain::run(args, common).await,
+        Command::Samples(args) => samples::run(args, common).await,
+        Command::Approve(args) => revise::approve(args, common).await,
+        Command::Undo(args) => revise::undo(args, common).await,
+        Command::Rerun(args) => revise::rerun(args, common).await,
+        Command::Revisions(args) => revise::revisions(args, common).await,
+        Command::Withdraw(args) => revise::withdraw(args, common).await,
+        Command::Diff(args) => diff::run(args, common).await,
+        Command::Rules(args) => rules::run(args),
         Command::Units(args) => list::units(args, common).await,
         Command::Rejects(args) => rejects::run(args, common).await,
         Command::Pause(args) => change::pause(args, common).await,

@@ -49,6 +49,8 @@ struct ShownFinding {
     code: String,
     field: String,
     proposals: Vec<String>,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    rule: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -99,8 +101,8 @@ fn shown_change(Change { field, before, after, rule }: Change) -> ShownChange {
     ShownChange { field, before, after, rule }
 }
 
-fn shown_finding(Finding { code, field, proposals }: Finding) -> ShownFinding {
-    ShownFinding { code, field, proposals }
+fn shown_finding(Finding { code, field, proposals, rule }: Finding) -> ShownFinding {
+    ShownFinding { code, field, proposals, rule }
 }
 
 fn shown_receipt(Receipt { commit_id, unit_id, epoch, digest }: Receipt) -> ShownReceipt {
@@ -178,8 +180,12 @@ mod tests {
 
     fn answer() -> GetRecordResponse {
         let change = Change { field: "b".into(), before: "2".into(), after: "3".into(), rule: "b.r".into() };
-        let finding =
-            Finding { code: "a.odd".into(), field: "a".into(), proposals: vec!["x".into(), "y".into()] };
+        let finding = Finding {
+            code: "a.odd".into(),
+            field: "a".into(),
+            proposals: vec!["x".into(), "y".into()],
+            ..Finding::default()
+        };
         GetRecordResponse {
             record: Some(RecordView {
                 key: "k".into(),
@@ -200,6 +206,8 @@ mod tests {
                 epoch: 2,
                 ..UnitStatus::default()
             }),
+            review: None,
+            validators: Vec::new(),
             decisions: vec![Decision { reviewer: "sim-001".into(), stands: true, ..Decision::default() }],
             receipt: Some(Receipt { commit_id: "c".into(), unit_id: 4, epoch: 2, digest: vec![0xab, 1] }),
         }

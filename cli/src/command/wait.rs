@@ -53,6 +53,12 @@ pub(crate) async fn wait(client: &Client, name: &str, until: Until) -> Result<Jo
                 report.units.set_aside
             );
         }
+        if job.awaits_approval && until != Until::Approval {
+            bail!(
+                "job `{name}` waits for an approval: its canary is done. `emend status {name}` and `emend samples {name}` \
+                 show how it went, `emend approve {name}` lets the rest go on (or wait --until approval)"
+            );
+        }
         Ok(if is_there(job, until) { Watch::Leave } else { Watch::Stay })
     });
     let job = job.await;
@@ -74,7 +80,8 @@ fn show(bar: &Bar, report: &Report) {
 fn is_there(job: &Job, until: Until) -> bool {
     match job.state() {
         JobState::Completed => true,
-        JobState::Reviewing => until == Until::Reviewing,
+        JobState::Reviewing => until != Until::Completed,
+        JobState::Running if job.awaits_approval => until == Until::Approval,
         JobState::Unspecified | JobState::Importing | JobState::Running | JobState::Cancelled => false,
     }
 }

@@ -9,7 +9,7 @@ use crate::args::{Common, WorkerArgs};
 use crate::exit::{Exit, Usage};
 use crate::lifecycle::until_stopped;
 use crate::settings::Flag;
-use crate::{pack, probes};
+use crate::{pack, probes, rules};
 
 /// What cannot work is a matter of usage.
 fn fault(error: WorkerError) -> anyhow::Error {
@@ -27,6 +27,10 @@ pub(super) async fn run(args: WorkerArgs, common: &Common) -> Result<Exit> {
     if !args.validator.is_empty() {
         flags.push(("worker.validators", args.validator.into()));
     }
+    if !args.rules.is_empty() {
+        let paths = args.rules.iter().map(|path| path.display().to_string());
+        flags.push(("worker.rules", paths.collect::<Vec<_>>().into()));
+    }
     flags.extend(args.slots.map(|slots| ("worker.slots", slots.into())));
     let security = args.security;
     let files = [
@@ -41,7 +45,8 @@ pub(super) async fn run(args: WorkerArgs, common: &Common) -> Result<Exit> {
     let config = settings(common, "info", flags)?.worker;
     let (shutdown, vitals) = (CancellationToken::new(), Vitals::default());
     let _probes = probes::serve(config.probes, "worker.probes", vitals.clone()).await?;
-    let work = emend_worker::run_with(config, pack::all(), shutdown.clone(), &vitals);
+    let validators = pack::all().into_iter().chain(rules::all(&config.rules)?).collect();
+    let work = emend_worker::run_with(config, validators, shutdown.clone(), &vitals);
     let report = until_stopped(&shutdown, async { work.await.map_err(fault) }).await?;
     tracing::info!(units = report.units, records = report.records, lost = report.lost, "worker stopped");
     if args.json {

@@ -18,7 +18,7 @@ use crate::client::Client;
 use crate::command::{Until, one, wait};
 use crate::export::{self, Only};
 use crate::generate::{Generated, generate};
-use crate::import::{self, Wanted};
+use crate::import::{self, Trial, Wanted};
 use crate::input::Format;
 use house::House;
 
@@ -125,6 +125,8 @@ fn import_order(order: &Order, made: &Generated) -> import::Order {
             unit_records: None,
             schedule: ScheduleChange::default(),
             reviews: ReviewPolicy { undo, sample, ..ReviewPolicy::default() },
+            trial: Trial::default(),
+            findings: Vec::new(),
         },
         keep_open: false,
         rejects: None,

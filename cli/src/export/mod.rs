@@ -1,5 +1,6 @@
 //! Writes a job's records to a file, the results and people's decisions applied.
 
+mod diff;
 mod fields;
 mod format;
 mod people;
@@ -17,6 +18,7 @@ use emend_proto::v1::{GetJobRequest, Job, UnitBlocks};
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 
+pub use diff::{Diff, Sides, diff};
 pub use people::{ForPeople, Options, for_people};
 pub use quality::{Measured, measure};
 pub use unit::Only;

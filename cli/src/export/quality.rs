@@ -128,6 +128,7 @@ impl Measured {
                 code: finding.code.into(),
                 field: finding.field.into(),
                 proposals: finding.proposals,
+                rule: finding.rule.into(),
             })
             .collect();
         let before = parse(&record.key, &record.before)?;

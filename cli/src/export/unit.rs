@@ -160,6 +160,7 @@ pub(super) mod tests {
             code: code.into(),
             field: "name".into(),
             proposals: proposals.iter().map(|&text| text.into()).collect(),
+            ..Finding::default()
         };
         let result =
             |seq, verdict: Verdict| RecordResult { seq, verdict: verdict.into(), ..RecordResult::default() };

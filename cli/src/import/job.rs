@@ -1,12 +1,13 @@
 //! The job that a file goes into: the one of that name, or a new one.
 
 mod reviews;
+mod trial;
 
 use anyhow::{Result, bail};
 use emend_proto::v1::schedule_change::Deadline;
 use emend_proto::v1::{
     CreateJobRequest, Field, FindingText, GetJobRequest, Job, JobPolicy, Manifest, PackRef, ReviewPolicy,
-    Schedule, ScheduleChange,
+    Schedule, ScheduleChange, Threshold,
 };
 use tonic::Code;
 
@@ -30,6 +31,23 @@ pub struct Wanted {
     pub schedule: ScheduleChange,
     /// How people decide on its records; what is absent is left to the manifest and the scheduler.
     pub reviews: ReviewPolicy,
+    /// How it is tried out, and what stops it.
+    pub trial: Trial,
+    /// What a rule file's findings are to a person.
+    pub findings: Vec<emend_worker::FindingText>,
+}
+
+/// How a new job is tried out, and what stops it.
+#[derive(Debug, Clone, Default)]
+pub struct Trial {
+    /// Nothing is kept but counts and examples.
+    pub dry_run: bool,
+    /// The share that is worked on before the rest is approved; none unless given.
+    pub canary: Option<f64>,
+    /// What must not be exceeded.
+    pub thresholds: Vec<Threshold>,
+    /// Rules that are not to run.
+    pub rules_off: Vec<String>,
 }
 
 /// The job of that name, if there is one.
@@ -56,7 +74,7 @@ pub(super) async fn find(client: &Client, wanted: &Wanted) -> Result<Option<Job>
 pub(super) async fn create(
     client: &Client,
     wanted: &Wanted,
-    manifest: emend_worker::Manifest,
+    mut manifest: emend_worker::Manifest,
 ) -> Result<Job> {
     let Some(as_of) = wanted.as_of.clone() else {
         return Err(Usage::new(format!(
@@ -64,6 +82,7 @@ pub(super) async fn create(
             wanted.name
         )));
     };
+    manifest.findings.extend(wanted.findings.iter().cloned());
     reviews::check_names(&wanted.reviews, &manifest)?;
     let request = CreateJobRequest {
         name: wanted.name.clone(),
@@ -73,10 +92,14 @@ pub(super) async fn create(
         policy: Some(JobPolicy {
             unit_records: wanted.unit_records.unwrap_or_default(),
             reviews: Some(wanted.reviews.clone()),
+            canary: wanted.trial.canary.unwrap_or_default(),
+            dry_run: wanted.trial.dry_run,
+            thresholds: wanted.trial.thresholds.clone(),
             ..JobPolicy::default()
         }),
         schedule: Some(schedule(wanted.schedule)),
         validators: wanted.validators.clone(),
+        rules_off: wanted.trial.rules_off.clone(),
     };
     let answer = call!(client, create_job(request)).map_err(|status| explain(&status, &wanted.name))?;
     Ok(answer.job.unwrap_or_default())
@@ -104,8 +127,12 @@ fn check(job: &Job, wanted: &Wanted) -> Result<()> {
         );
     }
     if !wanted.validators.is_empty() && wanted.validators != job.validators {
-        bail!("job `{name}` is there with other validators; leave --validator out, or choose another --job");
+        bail!(
+            "job `{name}` is there and runs other rule files or validators; leave --rules and --validator out, \
+             use `emend rerun`, or choose another --job"
+        );
     }
+    trial::check_same(job, &wanted.trial)?;
     if let Some(as_of) = wanted.as_of.as_ref().filter(|as_of| **as_of != job.as_of) {
         bail!(
             "job `{name}` is there and is as of {}, not {as_of}; leave --as-of out, or choose another --job",
@@ -211,6 +238,8 @@ mod tests {
             unit_records: None,
             schedule: schedule(Some(5)),
             reviews: ReviewPolicy::default(),
+            trial: Trial::default(),
+            findings: Vec::new(),
         };
         check(&job(), &same).unwrap();
         check(&job(), &Wanted { as_of: Some("2021-09-20".into()), unit_records: Some(500), ..same.clone() })

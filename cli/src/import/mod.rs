@@ -16,7 +16,7 @@ use emend_proto::v1::{
 };
 
 pub use cutter::Limits;
-pub use job::Wanted;
+pub use job::{Trial, Wanted};
 
 use crate::client::{Broken, Client, Patience, call, explain};
 use crate::input::{FieldNames, Format, Source};

@@ -130,5 +130,5 @@ async fn metrics(State(shared): State<Shared>) -> impl IntoResponse {
         process::record();
         tell();
     });
-    ([(header::CONTENT_TYPE, TEXT)], shared.recorder.render() + &now.handle().render())
+    ([(header::CONTENT_TYPE, TEXT)], shared.recorder.render() + now.handle().render().as_str())
 }

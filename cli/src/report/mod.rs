@@ -4,8 +4,11 @@ mod text;
 
 use std::collections::BTreeMap;
 
-use emend_proto::v1::{Job, JobState, Progress, RuleQuality};
+use emend_proto::v1::threshold::{Action, Of};
+use emend_proto::v1::{Job, JobState, Progress, RuleQuality, Trip, Verdict};
 use serde::Serialize;
+
+use crate::term::grouped;
 
 /// A job in numbers.
 #[derive(Debug, Clone, Serialize)]
@@ -18,8 +21,25 @@ pub struct Report {
     pub state: &'static str,
     /// Whether no unit is leased from it.
     pub paused: bool,
-    /// The rule pack, `name version`, and the validators behind it.
+    /// The canary is done, and the rest waits for an approval.
+    pub awaits_approval: bool,
+    /// Nothing is kept but counts and examples.
+    pub dry_run: bool,
+    /// The rule pack, `name version`, and what runs behind it.
     pub pack: String,
+    /// Goes up whenever what it runs changes.
+    pub ruleset: u64,
+    /// What it runs has changed, and records are run again for that.
+    pub revising: bool,
+    /// Rules that do not run.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub rules_off: Vec<String>,
+    /// Versions that it runs and that were withdrawn, as `name@version`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub withdrawn: Vec<String>,
+    /// Thresholds that were exceeded, in words.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub trips: Vec<String>,
     /// The day of the data.
     pub as_of: String,
     /// A higher one goes first.
@@ -131,6 +151,8 @@ pub struct Units {
     pub done: u64,
     /// Damaged.
     pub set_aside: u64,
+    /// Not of the canary.
+    pub waiting: u64,
 }
 
 /// One import.
@@ -177,7 +199,14 @@ impl Report {
             id: job.id,
             state: state_name(job.state()),
             paused: job.paused,
+            awaits_approval: job.awaits_approval,
+            dry_run: job.policy.as_ref().is_some_and(|policy| policy.dry_run),
             pack: chain.collect::<Vec<_>>().join(", "),
+            ruleset: job.ruleset,
+            revising: job.revising,
+            rules_off: job.rules_off.clone(),
+            withdrawn: job.withdrawn.iter().map(|of| format!("{}@{}", of.name, of.version)).collect(),
+            trips: job.trips.iter().map(trip).collect(),
             as_of: job.as_of.clone(),
             priority: schedule.priority,
             weight: schedule.weight,
@@ -199,6 +228,7 @@ impl Report {
                 leased: progress.units_leased,
                 done: progress.units_done,
                 set_aside: progress.units_set_aside,
+                waiting: progress.units_waiting,
             },
             rules: progress.rules.into_iter().collect(),
             findings: progress.findings.into_iter().collect(),
@@ -250,6 +280,29 @@ fn import_report(import: &emend_proto::v1::Import) -> ImportReport {
         rejected: import.rejected,
         finished: import.finished,
     }
+}
+
+/// A threshold that was exceeded, in words.
+fn trip(trip: &Trip) -> String {
+    let threshold = trip.threshold.clone().unwrap_or_default();
+    let what = match &threshold.of {
+        Some(Of::Rule(rule)) => format!("rule {rule} touched"),
+        Some(Of::Finding(code)) => format!("finding {code} is in"),
+        Some(Of::Validator(name)) => format!("rules of {name} touched"),
+        Some(Of::Verdict(verdict)) if *verdict == i32::from(Verdict::Failed) => "failed:".to_owned(),
+        Some(Of::Verdict(_)) => "routed:".to_owned(),
+        None => "exceeded:".to_owned(),
+    };
+    let follows = match threshold.action() {
+        Action::Route => "what it would change goes to people",
+        Action::Pause | Action::Unspecified => "the job was paused",
+    };
+    format!(
+        "{what} {} of {} records, more than {} %; {follows}",
+        grouped(trip.count),
+        grouped(trip.records),
+        (threshold.over * 1e6).round() / 1e4
+    )
 }
 
 /// A duration of the wire.

@@ -14,7 +14,7 @@ impl Report {
             self.job,
             self.id,
             self.state,
-            if self.paused { ", paused" } else { "" },
+            self.flags(),
             self.pack,
             if self.as_of.is_empty() { "no day" } else { &self.as_of },
         );
@@ -22,12 +22,14 @@ impl Report {
         text += &format!("priority {priority}, weight {weight}, {}\n", self.deadline());
         let units = &self.units;
         text += &format!(
-            "units: {} ready, {} leased, {} done, {} set aside\n",
+            "units: {} ready, {} leased, {} done, {} set aside{}\n",
             grouped(units.ready),
             grouped(units.leased),
             grouped(units.done),
-            grouped(units.set_aside)
+            grouped(units.set_aside),
+            if units.waiting > 0 { format!(", {} waiting", grouped(units.waiting)) } else { String::new() },
         );
+        text += &self.guards();
         let took = seconds(Duration::try_from_secs_f64(self.seconds).unwrap_or_default());
         text += &format!("{took}, {} records a second\n", grouped(self.records_per_second as u64));
         text += &self.ahead();
@@ -46,6 +48,39 @@ impl Report {
             text += "its records are deleted; only these counts are kept\n";
         } else if let Some(left) = self.blocks_go_in_seconds {
             text += &format!("its records will be deleted in {:.1} days\n", left / 86_400.0);
+        }
+        text
+    }
+
+    fn flags(&self) -> String {
+        let flags = [
+            (self.paused, "paused"),
+            (self.awaits_approval, "waits for an approval"),
+            (self.revising, "being revised"),
+            (self.dry_run, "dry run"),
+        ];
+        flags.into_iter().filter(|(is, _)| *is).map(|(_, flag)| format!(", {flag}")).collect()
+    }
+
+    /// What stops it, or part of it, and what to do about that; empty when nothing does.
+    fn guards(&self) -> String {
+        let mut text = String::new();
+        let job = &self.job;
+        if self.awaits_approval {
+            text += &format!(
+                "the canary is done: `emend samples {job}` shows what rules did, `emend approve {job}` lets the rest go on\n"
+            );
+        }
+        for trip in &self.trips {
+            text += &format!("threshold: {trip}\n");
+        }
+        for version in &self.withdrawn {
+            text += &format!(
+                "{version} was withdrawn: `emend rerun {job} --with NAME@VERSION` gives the job another one\n"
+            );
+        }
+        if !self.rules_off.is_empty() {
+            text += &format!("rules that do not run: {}\n", self.rules_off.join(", "));
         }
         text
     }

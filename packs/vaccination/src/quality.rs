@@ -199,7 +199,7 @@ mod tests {
     }
 
     fn finding() -> Finding {
-        Finding { code: "phone.invalid".into(), field: "phone".into(), proposals: Vec::new() }
+        Finding { code: "phone.invalid".into(), field: "phone".into(), ..Finding::default() }
     }
 
     #[test]

@@ -122,6 +122,7 @@ impl<'r> Sheet<'r> {
             code: Cow::Borrowed(code),
             field: Cow::Borrowed(column.name()),
             proposals: offered,
+            ..Finding::default()
         });
     }
 

@@ -189,7 +189,7 @@ mod tests {
     fn a_group_is_answered_record_by_record() {
         let pack = Vaccination::default();
         let records = [Record::from_fields("a", SOUND), Record::from_fields("b", [("gender", "Nam")])];
-        let outcomes = pack.validate(&JobContext { as_of: String::new() }, &records);
+        let outcomes = pack.validate(&JobContext::default(), &records);
         assert_eq!(outcomes.len(), 2);
         assert_eq!(outcomes[0], Outcome::default());
         assert_eq!(pack.manifest().name, columns::PACK);

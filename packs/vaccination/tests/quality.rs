@@ -9,7 +9,7 @@ use emend_vaccination::{Class, FINDINGS, Quality, RULES, Truth, Vaccination, Val
 use emend_worker::{JobContext, Outcome, Record, Validator};
 
 fn job() -> JobContext {
-    JobContext { as_of: "2021-09-20".into() }
+    JobContext { as_of: "2021-09-20".into(), without: vec![] }
 }
 
 fn checked(pack: &Vaccination, generated: &Generated) -> (Values, Outcome) {

@@ -3,7 +3,7 @@
 import { h, only } from '../dom.js';
 import { bar, line } from './charts.js';
 import { automatic, people } from './lanes.js';
-import { deadline, ended, legend, numbers, Section, span, state, verdictBar } from './parts.js';
+import { deadline, ended, guards, legend, numbers, Section, span, state, verdictBar } from './parts.js';
 import { failedList, quality, reviewers, units, workers } from './tables.js';
 
 /** Bars that are shown at once; the rest is a click away. */
@@ -58,11 +58,12 @@ export class JobPage {
 
   #head(job) {
     const { words } = this;
-    const shown = JSON.stringify([job.name, job.state, job.paused, deadline(words, job)]);
+    const notes = guards(words, job);
+    const shown = JSON.stringify([job.name, state(words, job).map((flag) => flag?.textContent), notes, deadline(words, job)]);
     if (shown === this.headShown) return;
     this.headShown = shown;
     const facts = [job.pack, ended(job) ? null : `${words.say('ops.deadline')}: ${deadline(words, job)}`, words.say('ops.age', { span: words.span(job.age ?? 0) })];
-    only(this.head, h('h1', {}, h('bdi', {}, job.name)), h('span', { class: 'badges' }, state(words, job)), h('p', { class: 'quiet' }, facts.filter(Boolean).join(' · ')));
+    only(this.head, h('h1', {}, h('bdi', {}, job.name)), h('span', { class: 'badges' }, state(words, job)), h('p', { class: 'quiet' }, facts.filter(Boolean).join(' · ')), notes.length ? h('ul', { class: 'guards' }, notes.map((note) => h('li', {}, note))) : null);
   }
 
   #pace({ step, records, answers }, over) {

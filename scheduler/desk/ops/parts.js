@@ -85,9 +85,31 @@ export function badge(text, kind = '') {
   return h('span', { class: `badge ${kind}` }, text);
 }
 
-/** The job's state, and that it is paused. */
+/** The job's state, and what is special about it. */
 export function state(words, job) {
-  return [badge(words.say(`ops.state.${job.state}`), `state-${job.state}`), job.paused ? badge(words.say('ops.paused'), 'warn') : null];
+  const flag = (is, key, kind) => (is ? badge(words.say(key), kind) : null);
+  return [
+    badge(words.say(`ops.state.${job.state}`), `state-${job.state}`),
+    flag(job.paused, 'ops.paused', 'warn'),
+    flag(job.awaits_approval, 'ops.awaits', 'warn'),
+    flag(job.revising, 'ops.revising'),
+    flag(job.dry_run, 'ops.dry_run'),
+  ];
+}
+
+/** What stops a job, or a part of it, and what to do about that; one line each. */
+export function guards(words, job) {
+  const { count, percent } = numbers(words);
+  const trip = ({ kind, name, count: hits, records, over, routes }) => {
+    const said = words.say(`ops.trip.${kind}`, { name, n: count(hits), records: count(records), over: percent(over) });
+    return `${said} ${words.say(routes ? 'ops.trip.routes' : 'ops.trip.pauses')}`;
+  };
+  return [
+    ...(job.awaits_approval ? [words.say('ops.awaits.text', { job: job.name, records: count(job.waiting) })] : []),
+    ...job.withdrawn.map((version) => words.say('ops.withdrawn.text', { job: job.name, version })),
+    ...job.trips.map(trip),
+    ...(job.rules_off.length ? [words.say('ops.rules_off.text', { rules: job.rules_off.join(', ') })] : []),
+  ];
 }
 
 /** All records of a job in one bar. */

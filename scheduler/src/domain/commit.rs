@@ -40,6 +40,8 @@ pub enum Decision {
     Refuse(Refusal),
     /// The results are not the unit's: it is ready again, and the attempt counts.
     HandBack(Refusal),
+    /// What the job runs has changed: the unit is ready again, and no attempt counts.
+    Again(Refusal),
     /// Damage: the unit waits for an operator.
     SetAside,
 }
@@ -55,6 +57,7 @@ pub fn decide_commit(unit: Option<&Unit>, lease: &LeaseRef, content: &Content, n
             Decision::Replay(receipt.clone())
         }
         (Some(_), _) => Decision::Refuse(Refusal::IdempotencyMismatch),
+        (None, _) if unit.rules.changed() => Decision::Again(Refusal::RulesetChanged),
         (None, Content::Corrupt) => Decision::SetAside,
         (None, Content::Unsound(violations)) => {
             Decision::HandBack(Refusal::ResultsDoNotFit(violations.clone()))
@@ -74,6 +77,7 @@ fn is_late(unit: &Unit, now: Timestamp) -> bool {
 mod tests {
     use super::super::job::JobState;
     use super::super::lease::tests::{lease, leased};
+    use super::super::unit::Rules;
     use super::*;
 
     fn sound(first: i64, last: i64, digest: u8) -> Content {
@@ -110,6 +114,19 @@ mod tests {
         assert_eq!(decide(&done, 1, 1, &sound(1, 10, 9), 0), Decision::Refuse(Refusal::Superseded));
         let cancelled = Unit { job_state: Some(JobState::Cancelled), ..done };
         assert_eq!(decide(&cancelled, 2, 2, &sound(1, 10, 9), 0), Decision::Replay(receipt()));
+    }
+
+    #[test]
+    fn results_of_rules_that_the_job_runs_no_more_are_not_taken() {
+        let unit = Unit { rules: Rules { leased: 1, job: 2, ..Rules::default() }, ..leased() };
+        assert_eq!(decide(&unit, 2, 2, &sound(1, 10, 9), 0), Decision::Again(Refusal::RulesetChanged));
+        assert_eq!(decide(&unit, 1, 1, &sound(1, 10, 9), 0), Decision::Refuse(Refusal::LeaseLost));
+        let done = Unit { state: UnitState::Done, receipt: Some(receipt()), ..unit };
+        assert_eq!(
+            decide(&done, 2, 2, &sound(1, 10, 9), 0),
+            Decision::Replay(receipt()),
+            "it was taken then"
+        );
     }
 
     #[test]

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use emend_proto::{DEFAULT_UNIT_BYTES, DEFAULT_UNIT_RECORDS};
 
+use super::guard::Guard;
+
 /// Where a job is in its life. Paused is a flag beside it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum JobState {
@@ -104,6 +106,10 @@ pub struct JobSpec {
     pub policy: JobPolicy,
     /// How people decide on its records.
     pub reviews: ReviewPolicy,
+    /// How it is tried out, and what stops it.
+    pub guard: Guard,
+    /// Rules that do not run.
+    pub rules_off: Vec<String>,
     /// The W3C trace context of the call that makes it, or empty. No part of what tells jobs apart.
     pub traceparent: String,
 }
@@ -118,6 +124,12 @@ pub struct Violation {
 }
 
 impl JobSpec {
+    /// All that it runs, in order, each as `name@version`: the pack, and what comes behind it.
+    pub fn chain(&self) -> Vec<String> {
+        let pack = format!("{}@{}", self.pack, self.pack_version);
+        std::iter::once(pack).chain(self.validators.iter().cloned()).collect()
+    }
+
     /// What is wrong with it; empty when nothing is.
     pub fn violations(&self) -> Vec<Violation> {
         let mut found = Vec::new();
@@ -167,6 +179,10 @@ impl JobSpec {
             "policy.reviews.agree",
             "must be 1,000 names at most",
         );
+        let few = self.rules_off.len() <= 1_000;
+        let rules = few && self.rules_off.iter().all(|rule| (1..=128).contains(&rule.len()));
+        check(rules, "rules_off", "must be 1,000 names of rules at most");
+        found.extend(self.guard.violations());
         found
     }
 }
@@ -225,6 +241,8 @@ mod tests {
             as_of: "2021-09-20".into(),
             policy: JobPolicy::default(),
             reviews: ReviewPolicy::default(),
+            guard: Guard::default(),
+            rules_off: Vec::new(),
             traceparent: String::new(),
         }
     }

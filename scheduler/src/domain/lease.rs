@@ -74,6 +74,8 @@ pub enum Refusal {
     ResultsDoNotFit(Vec<(String, String)>),
     /// A block is damaged.
     ChecksumMismatch,
+    /// What the job runs has changed since the lease.
+    RulesetChanged,
 }
 
 /// Whether `lease` is the newest one ever granted of `unit`, and still open.
@@ -88,7 +90,8 @@ pub fn check_newest(unit: Option<&Unit>, lease: &LeaseRef) -> Result<(), Refusal
     match unit.state {
         UnitState::Split => return Err(Refusal::LeaseLost),
         UnitState::Done if lease.epoch < unit.epoch => return Err(Refusal::Superseded),
-        UnitState::Done | UnitState::Ready | UnitState::Leased | UnitState::SetAside => {}
+        UnitState::Done | UnitState::Ready | UnitState::Leased | UnitState::SetAside | UnitState::Waiting => {
+        }
     }
     if lease.epoch != unit.epoch {
         return Err(Refusal::LeaseLost);
@@ -103,7 +106,7 @@ pub fn check_newest(unit: Option<&Unit>, lease: &LeaseRef) -> Result<(), Refusal
         UnitState::Done => Ok(()),
         _ if job_state == JobState::Cancelled => Err(Refusal::JobCancelled),
         UnitState::Ready | UnitState::Leased => Ok(()),
-        UnitState::SetAside | UnitState::Split => Err(Refusal::LeaseLost),
+        UnitState::SetAside | UnitState::Split | UnitState::Waiting => Err(Refusal::LeaseLost),
     }
 }
 
@@ -148,6 +151,7 @@ pub fn decide_hand_back(
 
 #[cfg(test)]
 pub(super) mod tests {
+    use super::super::unit::Rules;
     use super::*;
 
     pub(crate) fn token(byte: u8) -> Token {
@@ -170,6 +174,7 @@ pub(super) mod tests {
             progress: None,
             idle_beats: 0,
             receipt: None,
+            rules: Rules::default(),
         }
     }
 

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::commit::Content;
 use super::job::MAX_SAMPLE;
 use super::review::FAILED;
+use super::samples;
 
 /// Violations beyond this many say nothing new.
 const MAX_VIOLATIONS: usize = 10;
@@ -30,7 +31,7 @@ pub struct Verdicts {
 /// Changes by rule and findings by code.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tallies {
-    /// Changes by rule.
+    /// Changes by rule, and findings in which it has a part.
     pub rules: BTreeMap<String, u64>,
     /// Findings by code.
     pub findings: BTreeMap<String, u64>,
@@ -73,7 +74,7 @@ pub fn check_code(field: &str) -> String {
 
 /// A number below a million that a place has for good: so the sample is the same however units are cut and whoever
 /// commits them.
-fn draw(seq: i64) -> u32 {
+pub(super) fn draw(seq: i64) -> u32 {
     // The multiplier of Fibonacci hashing: neighbours land far apart.
     let mixed = seq.cast_unsigned().wrapping_mul(0x9e37_79b9_7f4a_7c15);
     ((mixed >> 32) % 1_000_000) as u32
@@ -197,6 +198,9 @@ impl Results {
                 return Err("changes: one touches the field of a finding");
             }
             bump(&mut self.tallies.findings, &finding.code);
+            for rule in finding.rule.split(',').filter(|rule| !rule.is_empty()) {
+                bump(&mut self.tallies.rules, rule);
+            }
         }
         for change in &result.changes {
             if change.field.is_empty() || change.rule.is_empty() {
@@ -204,6 +208,17 @@ impl Results {
             }
             bump(&mut self.tallies.rules, &change.rule);
         }
+        Ok(())
+    }
+
+    /// Leaves nothing but the counts and a few examples: for a job that only tries its rules out.
+    ///
+    /// # Errors
+    /// When the block is damaged.
+    pub fn thin(&mut self) -> Result<(), BlockError> {
+        self.block = samples::thin(&self.block)?;
+        self.reviews.clear();
+        self.samples.clear();
         Ok(())
     }
 
@@ -248,7 +263,12 @@ mod tests {
     fn result(seq: u64, verdict: Verdict) -> RecordResult {
         let change =
             Change { field: "a".into(), before: "1".into(), after: "2".into(), rule: "a.fix".into() };
-        let finding = Finding { code: "b.bad".into(), field: "b".into(), proposals: vec!["3".into()] };
+        let finding = Finding {
+            code: "b.bad".into(),
+            field: "b".into(),
+            proposals: vec!["3".into()],
+            ..Finding::default()
+        };
         RecordResult {
             seq,
             verdict: verdict.into(),

@@ -272,6 +272,7 @@ mod tests {
             code: code.into(),
             field: field.into(),
             proposals: proposals.iter().map(|&text| text.into()).collect(),
+            ..Finding::default()
         };
         Case {
             fields: vec![field("phone", "9"), field("name", "A"), field("site", "x")],

@@ -19,6 +19,9 @@ pub fn difference(there: &JobSpec, asked: &JobSpec) -> Option<&'static str> {
         (there.validators == asked.validators, "validators"),
         (there.as_of == asked.as_of, "as_of"),
         (there.policy == asked.policy, "policy"),
+        (there.guard == asked.guard, "policy"),
+        // Rules that were taken back since then are off as well.
+        (asked.rules_off.iter().all(|rule| there.rules_off.contains(rule)), "rules_off"),
         (chosen(there) == chosen(asked), "policy.reviews"),
         (read_alike(&there.manifest, &asked.manifest), "manifest"),
     ];
@@ -52,6 +55,7 @@ mod tests {
     use emend_proto::v1::{Field, FindingText};
 
     use super::*;
+    use crate::domain::guard::Guard;
     use crate::domain::job::JobPolicy;
 
     /// As the release before made it: it knew no texts and no places.
@@ -77,6 +81,8 @@ mod tests {
             as_of: String::new(),
             policy: JobPolicy::default(),
             reviews: ReviewPolicy { agree, ..ReviewPolicy::default() },
+            guard: Guard::default(),
+            rules_off: Vec::new(),
             traceparent: String::new(),
         }
     }

@@ -16,11 +16,14 @@ pub enum UnitState {
     Split,
     /// Damaged: waits for an operator.
     SetAside,
+    /// Not of the job's canary: waits until that is approved.
+    Waiting,
 }
 
 impl UnitState {
     /// All states.
-    pub const ALL: [Self; 5] = [Self::Ready, Self::Leased, Self::Done, Self::Split, Self::SetAside];
+    pub const ALL: [Self; 6] =
+        [Self::Ready, Self::Leased, Self::Done, Self::Split, Self::SetAside, Self::Waiting];
 
     /// The word in SQL, logs and JSON.
     pub const fn as_str(self) -> &'static str {
@@ -30,6 +33,7 @@ impl UnitState {
             Self::Done => "done",
             Self::Split => "split",
             Self::SetAside => "set_aside",
+            Self::Waiting => "waiting",
         }
     }
 
@@ -84,6 +88,28 @@ pub struct Unit {
     pub idle_beats: i64,
     /// The receipt, once it is done.
     pub receipt: Option<Receipt>,
+    /// What it runs, and with what its results were made.
+    pub rules: Rules,
+}
+
+/// A job's ruleset goes up whenever what it runs changes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Rules {
+    /// The job's when the unit was leased last, or looked through since.
+    pub leased: i64,
+    /// The job's now.
+    pub job: i64,
+    /// Names the block of the results in force; 0: there are none. It is the ruleset with which they were made.
+    pub results: i64,
+    /// Results are counted and not kept.
+    pub dry_run: bool,
+}
+
+impl Rules {
+    /// Whether what the job runs has changed since the lease.
+    pub fn changed(&self) -> bool {
+        self.leased < self.job
+    }
 }
 
 impl Unit {

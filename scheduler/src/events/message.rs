@@ -13,6 +13,7 @@ pub(super) const UNIT_READY: &str = "unit.ready";
 
 const OPENED: &str = "review.opened";
 const DECIDED: &str = "record.decided";
+const ALERT: &str = "job.alert";
 
 /// Bytes of a code in a message. A routing key has at most 255.
 const LONGEST_CODE: usize = 128;
@@ -38,6 +39,14 @@ struct JobBody<'a> {
     id: &'a str,
     job: i64,
     state: &'a str,
+}
+
+#[derive(Debug, Serialize)]
+struct AlertBody<'a> {
+    event: &'a str,
+    id: &'a str,
+    job: i64,
+    alert: &'a str,
 }
 
 #[derive(Debug, Serialize)]
@@ -85,10 +94,18 @@ struct ReadyBody<'a> {
 pub(super) fn expand(row: &OutboxRow) -> Result<Vec<Event>, BlockError> {
     match &row.told {
         Told::Nothing => Ok(Vec::new()),
-        Told::Job { created_at, state } => {
+        Told::Alert { created_at, number, what } => {
+            let id = format!("alert-{}-{}-{what}-{number}", row.job_id, created_at.0);
+            let body = json(&AlertBody { event: ALERT, id: &id, job: row.job_id, alert: what });
+            Ok(vec![Event { id, routing_key: ALERT.into(), kind: ALERT, at: row.at, body }])
+        }
+        Told::Job { created_at, state, ruleset } => {
             let state = state.as_str();
-            let (id, event) =
-                (format!("job-{}-{}-{state}", row.job_id, created_at.0), format!("job.{state}"));
+            let mut id = format!("job-{}-{}-{state}", row.job_id, created_at.0);
+            if *ruleset > 1 {
+                id = format!("{id}-{ruleset}");
+            }
+            let event = format!("job.{state}");
             let body = json(&JobBody { event: &event, id: &id, job: row.job_id, state });
             Ok(vec![Event { id, routing_key: event, kind: "job", at: row.at, body }])
         }

@@ -16,6 +16,8 @@ use crate::{ids, meters};
 const OFTEN: Duration = Duration::from_millis(100);
 /// How often it is looked whether a rule, or a reviewer, is wrong too often.
 const QUALITY: Duration = Duration::from_secs(5);
+/// How often thresholds are looked at.
+const GUARD: Duration = Duration::from_secs(1);
 /// How often retention looks, and the clock is set by the store's.
 const SELDOM: Duration = Duration::from_secs(60);
 
@@ -31,6 +33,8 @@ pub(crate) fn start(app: &App, tasks: &TaskTracker, stop: &CancellationToken) {
     every("sessions", SELDOM, Box::new(|app| Box::pin(end_sessions(app))));
     every("review", OFTEN, Box::new(|app| Box::pin(review(app))));
     every("quality", QUALITY, Box::new(|app| Box::pin(quality(app))));
+    every("guard", GUARD, Box::new(|app| Box::pin(guard(app))));
+    every("revise", OFTEN, Box::new(|app| Box::pin(revise(app))));
     every("rate", QUALITY, Box::new(|app| Box::pin(rate(app))));
     every("retain", SELDOM, Box::new(|app| Box::pin(retain(app))));
     every("clock", SELDOM, Box::new(|app| Box::pin(set_clock(app))));
@@ -102,10 +106,31 @@ async fn review(app: App) -> Result<bool, StoreError> {
 }
 
 async fn quality(app: App) -> Result<bool, StoreError> {
-    for (job_id, rule) in app.store.pause_rules().await? {
+    for (job_id, rule) in app.store.pause_rules(app.clock.now()).await? {
         tracing::warn!(job_id, rule, "a rule is wrong too often; what it would change goes to people");
     }
     Ok(false)
+}
+
+async fn guard(app: App) -> Result<bool, StoreError> {
+    for job_id in app.store.await_approvals(app.clock.now()).await? {
+        tracing::warn!(job_id, "the canary is done; the rest waits for an approval");
+    }
+    for (job_id, trip) in app.store.watch_thresholds(app.clock.now()).await? {
+        let (count, records) = (trip.count, trip.records);
+        let (of, action) = (&trip.threshold.of, trip.threshold.action);
+        tracing::warn!(job_id, ?of, ?action, count, records, "a threshold is exceeded");
+    }
+    Ok(false)
+}
+
+async fn revise(app: App) -> Result<bool, StoreError> {
+    let swept = app.store.sweep_revisions().await?;
+    if swept.reopened > 0 {
+        tracing::info!(job_id = swept.job_id, units = swept.reopened, "units are run again");
+        app.ready.ring();
+    }
+    Ok(swept.more)
 }
 
 async fn rate(app: App) -> Result<bool, StoreError> {

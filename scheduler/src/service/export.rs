@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
-use super::records::{Pick, refuse_gone};
+use super::records::{Pick, refuse_dry, refuse_gone};
 use super::{App, compute, status, views};
 use crate::domain::job::JobState;
 use crate::store::{Job, JobConflict, Note, Standing, StoreError, UnitBlocks};
@@ -26,6 +26,7 @@ impl App {
         request: v1::ExportRecordsRequest,
     ) -> Result<ReceiverStream<Result<v1::ExportRecordsResponse, Status>>, Status> {
         let job = self.find(&request.job).await?;
+        refuse_dry(&job)?;
         refuse_gone(job.blocks_gone)?;
         self.check_finished(&job, request.partial).await?;
         let after =
@@ -50,7 +51,7 @@ impl App {
             // The loop that moves jobs on may be a moment behind the last commit.
             JobState::Running | JobState::Cancelled => {
                 let progress = self.store.progress(job.id).await.map_err(status::from_store)?;
-                progress.ready + progress.leased + progress.set_aside == 0
+                !job.revising && progress.ready + progress.leased + progress.set_aside + progress.waiting == 0
             }
         };
         if finished || partial {

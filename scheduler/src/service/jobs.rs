@@ -8,7 +8,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::accounts::who;
 use super::work::duration;
-use super::{App, job_ref, page_after, page_size, schedule, status, views};
+use super::{App, guard, job_ref, page_after, page_size, schedule, status, views};
 use crate::domain::job::{JobPolicy, JobSpec, ReviewPolicy};
 use crate::store::Job;
 use crate::trace;
@@ -202,6 +202,40 @@ impl JobService for App {
         self.ready.ring();
         Ok(Response::new(v1::RetryUnitsResponse { retried }))
     }
+
+    async fn approve_job(&self, request: Request<v1::ApproveJobRequest>) -> Answer<v1::ApproveJobResponse> {
+        let job = self.approve(&request.into_inner().job).await?;
+        Ok(Response::new(v1::ApproveJobResponse { job: Some(job) }))
+    }
+
+    async fn list_samples(
+        &self,
+        request: Request<v1::ListSamplesRequest>,
+    ) -> Answer<v1::ListSamplesResponse> {
+        let who = who(&request);
+        let samples = self.samples(who, request.into_inner()).await?;
+        Ok(Response::new(v1::ListSamplesResponse { samples }))
+    }
+
+    async fn revise_job(&self, request: Request<v1::ReviseJobRequest>) -> Answer<v1::ReviseJobResponse> {
+        self.revise(request.into_inner()).await.map(Response::new)
+    }
+
+    async fn list_revisions(
+        &self,
+        request: Request<v1::ListRevisionsRequest>,
+    ) -> Answer<v1::ListRevisionsResponse> {
+        let revisions = self.revisions(&request.into_inner().job).await?;
+        Ok(Response::new(v1::ListRevisionsResponse { revisions }))
+    }
+
+    async fn withdraw_version(
+        &self,
+        request: Request<v1::WithdrawVersionRequest>,
+    ) -> Answer<v1::WithdrawVersionResponse> {
+        let jobs = self.withdraw(request.into_inner().version).await?;
+        Ok(Response::new(v1::WithdrawVersionResponse { jobs }))
+    }
 }
 
 impl App {
@@ -210,7 +244,11 @@ impl App {
         let progress = self.progress(&job).await?;
         let imports = self.store.imports(job.id).await.map_err(status::from_store)?;
         let (id, open) = (job.id, job.units_done_at.is_none() && !job.state.has_ended());
+        // Only a paused job can run what was withdrawn.
+        let withdrawn = if job.paused { self.store.withdrawn(&job.spec).await } else { Ok(Vec::new()) };
+        let withdrawn = withdrawn.map_err(status::from_store)?;
         let mut view = views::job(job, &progress, imports, self.clock.now(), self.config.retention());
+        view.withdrawn = withdrawn.iter().map(|version| views::pack_ref(version)).collect();
         if let Some(progress) = view.progress.as_mut().filter(|_| open) {
             self.look_ahead(id, progress).await.map_err(status::from_store)?;
         }
@@ -244,13 +282,15 @@ fn read_spec(request: v1::CreateJobRequest) -> JobSpec {
             attempts: or(asked.attempts, default.attempts),
         },
         reviews,
+        guard: guard::read(&asked),
+        rules_off: request.rules_off,
         traceparent: trace::current(),
     }
 }
 
 /// Millionths of a share; what is none is too much, and is refused as that.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped")]
-fn ppm(share: f64) -> u32 {
+pub(super) fn ppm(share: f64) -> u32 {
     if (0.0..=1.0).contains(&share) { (share * 1e6).round() as u32 } else { u32::MAX }
 }
 

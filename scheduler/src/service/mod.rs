@@ -3,6 +3,7 @@
 mod accounts;
 pub(crate) mod desk;
 mod export;
+mod guard;
 mod import;
 mod jobs;
 mod outlook;

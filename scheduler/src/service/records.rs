@@ -8,7 +8,7 @@ use tonic::Status;
 use super::{App, compute, page_after, page_size, reviews, status, views};
 use crate::domain::results::Verdicts;
 use crate::domain::review::ReviewRef;
-use crate::store::{Having, JobConflict, Note, Standing, StoreError, UnitBlocks, UnitStatus};
+use crate::store::{Having, Job, JobConflict, Note, Standing, StoreError, UnitBlocks, UnitStatus};
 
 /// Units read at a time while a list fills.
 const UNITS: u32 = 8;
@@ -20,6 +20,7 @@ impl App {
         request: v1::GetRecordRequest,
     ) -> Result<v1::GetRecordResponse, Status> {
         let job = self.find(&request.job).await?;
+        refuse_dry(&job)?;
         refuse_gone(job.blocks_gone)?;
         let found = match (request.key.is_empty(), i64::try_from(request.seq)) {
             (true, Ok(seq @ 1..)) => self.store.record_at(job.id, seq).await,
@@ -38,6 +39,7 @@ impl App {
         let view = view.map_err(status::from_store)?;
         let decisions = self.store.decisions_of(ReviewRef { job_id: job.id, seq }).await;
         let decisions = decisions.map_err(status::from_store)?.into_iter();
+        let review = self.store.review_of(job.id, seq).await.map_err(status::from_store)?;
         Ok(v1::GetRecordResponse {
             record: Some(view),
             payload: payload.to_vec(),
@@ -45,6 +47,8 @@ impl App {
             unit: Some(views::unit(unit, now)),
             receipt,
             decisions: decisions.map(|logged| reviews::decision(logged, now)).collect(),
+            review: review.map(|review| reviews::seen(review, now)),
+            validators: job.spec.validators.iter().map(|link| views::pack_ref(link)).collect(),
         })
     }
 
@@ -54,6 +58,7 @@ impl App {
         request: v1::ListRecordsRequest,
     ) -> Result<v1::ListRecordsResponse, Status> {
         let job = self.find(&request.job).await?;
+        refuse_dry(&job)?;
         refuse_gone(job.blocks_gone)?;
         let mut after = page_after(&request.page_token)?;
         let limit = page_size(request.page_size, 100, 1_000) as usize;
@@ -87,6 +92,11 @@ impl App {
         let next = records.last().filter(|_| more).map(|record| record.seq.to_string());
         Ok(v1::ListRecordsResponse { records, next_page_token: next.unwrap_or_default() })
     }
+}
+
+pub(super) fn refuse_dry(job: &Job) -> Result<(), Status> {
+    let conflict = job.spec.guard.dry_run.then_some(StoreError::JobState(JobConflict::DryRun));
+    conflict.map_or(Ok(()), |conflict| Err(status::from_store(conflict)))
 }
 
 pub(super) fn refuse_gone(blocks_gone: bool) -> Result<(), Status> {

@@ -103,6 +103,10 @@ fn conflict_reason(conflict: JobConflict) -> &'static str {
         JobConflict::ImportUnfinished => "IMPORT_UNFINISHED",
         JobConflict::Unfinished => "JOB_UNFINISHED",
         JobConflict::BlocksGone => "BLOCKS_GONE",
+        JobConflict::Cancelled => "JOB_CANCELLED",
+        JobConflict::NoCanary => "NO_CANARY",
+        JobConflict::DryRun => "DRY_RUN",
+        JobConflict::Withdrawn => "VERSION_WITHDRAWN",
     }
 }
 
@@ -143,6 +147,11 @@ pub(crate) fn refusal(refusal: Refusal) -> v1::Refusal {
         Refusal::ResultsDoNotFit(_) => {
             (Code::InvalidArgument, "RESULTS_DO_NOT_FIT", "the results are not those of the unit's records")
         }
+        Refusal::RulesetChanged => (
+            Code::FailedPrecondition,
+            "RULESET_CHANGED",
+            "what the job runs has changed since the lease; the unit is ready again",
+        ),
         Refusal::ChecksumMismatch => (
             Code::DataLoss,
             "CHECKSUM_MISMATCH",

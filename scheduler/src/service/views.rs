@@ -5,6 +5,7 @@ use std::time::Duration;
 use emend_proto::v1::{self, Record, RecordResult};
 use prost::Message as _;
 
+use super::guard;
 use super::work::proto_duration;
 use crate::domain::fields::apply_changes;
 use crate::domain::job::JobState;
@@ -43,6 +44,9 @@ pub(super) fn job(
             unit_records: policy.unit_records,
             unit_bytes: policy.unit_bytes,
             attempts: policy.attempts,
+            canary: f64::from(job.spec.guard.canary_ppm) / 1e6,
+            dry_run: job.spec.guard.dry_run,
+            thresholds: job.spec.guard.thresholds.into_iter().map(guard::threshold).collect(),
             reviews: Some(v1::ReviewPolicy {
                 undo: Some(proto_duration(job.spec.reviews.undo)),
                 agree: job.spec.reviews.agree,
@@ -57,6 +61,12 @@ pub(super) fn job(
         blocks_gone: job.blocks_gone,
         imports: imports.into_iter().map(import).collect(),
         validators: job.spec.validators.iter().map(|link| pack_ref(link)).collect(),
+        rules_off: job.spec.rules_off,
+        trips: job.trips.into_iter().map(|trip| guard::trip(trip, now)).collect(),
+        awaits_approval: job.awaits_since.is_some(),
+        ruleset: job.ruleset.unsigned_abs(),
+        revising: job.revising,
+        withdrawn: Vec::new(),
     }
 }
 
@@ -83,6 +93,8 @@ fn progress(job: &Job, progress: &Progress, now: Timestamp) -> v1::Progress {
         units_leased: progress.leased.unsigned_abs(),
         units_done: progress.done.unsigned_abs(),
         units_set_aside: progress.set_aside.unsigned_abs(),
+        units_waiting: progress.waiting.unsigned_abs(),
+        records_waiting: progress.records_waiting.unsigned_abs(),
         elapsed: Some(proto_duration(elapsed)),
         records_per_second: rate,
         reviews_open: progress.reviews_open.unsigned_abs(),
@@ -229,6 +241,7 @@ fn unit_state(state: UnitState) -> v1::UnitState {
         UnitState::Done => v1::UnitState::Done,
         UnitState::Split => v1::UnitState::Split,
         UnitState::SetAside => v1::UnitState::SetAside,
+        UnitState::Waiting => v1::UnitState::Waiting,
     }
 }
 
@@ -241,5 +254,6 @@ pub(super) fn read_unit_state(state: v1::UnitState) -> Option<UnitState> {
         v1::UnitState::Done => Some(UnitState::Done),
         v1::UnitState::Split => Some(UnitState::Split),
         v1::UnitState::SetAside => Some(UnitState::SetAside),
+        v1::UnitState::Waiting => Some(UnitState::Waiting),
     }
 }

@@ -10,7 +10,7 @@ use tonic::{Request, Response, Status};
 use super::{App, compute, status};
 use crate::domain::beat::Beat;
 use crate::domain::caller::Caller;
-use crate::domain::lease::{HandBack, LeaseRef, Leased, Refusal, Token};
+use crate::domain::lease::{HandBack, LeaseRef, Leased, Token};
 use crate::domain::results::Results;
 use crate::store::{Commit, LeaseAsk, Outcome, UnitToDo};
 use crate::{deadline, ids, meters};
@@ -86,7 +86,7 @@ impl WorkService for App {
         let outcomes = self.store.commit(worker_id, commits, self.clock.now()).await;
         let outcomes = outcomes.map_err(status::from_store)?;
         outcomes.iter().zip(verdicts).for_each(|(outcome, verdicts)| meters::committed(outcome, verdicts));
-        if outcomes.iter().any(|outcome| matches!(outcome, Outcome::Refused(Refusal::ResultsDoNotFit(_)))) {
+        if outcomes.iter().any(Outcome::gives_back) {
             self.ready.ring();
         }
         let outcomes = ids.into_iter().zip(outcomes).map(|(id, outcome)| commit_view(id, outcome)).collect();
@@ -199,6 +199,7 @@ impl App {
             as_of: unit.as_of,
             paused_rules: unit.paused_rules,
             validators: unit.validators.iter().map(|link| super::views::pack_ref(link)).collect(),
+            rules_off: unit.rules_off,
             traceparent: unit.traceparent,
         })
     }

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use super::db::{Column, Sql, Tx, params};
 use super::handbacks::{self, Back};
-use super::{Lane, Outbox, Store, StoreError, reviews, units};
+use super::{Lane, Outbox, Store, StoreError, records, reviews, revisions, units};
 use crate::domain::commit::{Content, Decision, decide_commit};
 use crate::domain::lease::{LeaseRef, Refusal};
 use crate::domain::results::Results;
@@ -39,17 +39,24 @@ pub enum Outcome {
     Refused(Refusal),
 }
 
+impl Outcome {
+    /// Whether the unit is ready again.
+    pub fn gives_back(&self) -> bool {
+        matches!(self, Self::Refused(Refusal::ResultsDoNotFit(_) | Refusal::RulesetChanged))
+    }
+}
+
 /// The row is locked and decided on; that the epoch stands here once more costs nothing and guards the guard.
 const DONE: Sql = Sql::pair(
     "UPDATE units u SET state = 'done', commit_id = t.commit_id, digest = t.digest, holder = $1, done_at = $2,
-         expires_at = NULL, reviewed = TRUE, valid = t.valid, corrected = t.corrected, routed = t.routed, failed = t.failed,
+         expires_at = NULL, reviewed = TRUE, revision = u.ruleset, valid = t.valid, corrected = t.corrected, routed = t.routed, failed = t.failed,
          tallies = t.tallies
      FROM unnest($3::bigint[], $4::bigint[], $5::text[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[],
          $10::text[], $11::bytea[])
          AS t (id, epoch, commit_id, valid, corrected, routed, failed, tallies, digest)
      WHERE u.id = t.id AND u.epoch = t.epoch AND u.state IN ('ready', 'leased')",
     "UPDATE units SET state = 'done', commit_id = value ->> 2, digest = substr($4, value ->> 8, value ->> 9), holder = $1,
-         done_at = $2, expires_at = NULL, reviewed = TRUE, valid = value ->> 3, corrected = value ->> 4, routed = value ->> 5,
+         done_at = $2, expires_at = NULL, reviewed = TRUE, revision = ruleset, valid = value ->> 3, corrected = value ->> 4, routed = value ->> 5,
          failed = value ->> 6, tallies = value ->> 7
      FROM json_each($3)
      WHERE units.id = value ->> 0 AND epoch = value ->> 1 AND state IN ('ready', 'leased')",
@@ -81,8 +88,7 @@ impl Store {
             })
         });
         let outcomes = outcomes.await?;
-        let back = |outcome: &Outcome| matches!(outcome, Outcome::Refused(Refusal::ResultsDoNotFit(_)));
-        if outcomes.iter().any(back) {
+        if outcomes.iter().any(Outcome::gives_back) {
             self.ready_from.forget();
         }
         Ok(outcomes)
@@ -99,6 +105,7 @@ async fn commit_locked(
 ) -> Result<Vec<Outcome>, StoreError> {
     let mut outcomes = Vec::with_capacity(commits.len());
     let (mut accepted, mut returned, mut damaged) = (Vec::new(), Vec::new(), Vec::new());
+    let back = |unit: &Unit, attempts_left| Back { unit_id: unit.id, epoch: unit.epoch, attempts_left };
     for Commit { lease, content, commit_id } in commits {
         let unit = units.get_mut(&lease.unit_id);
         let decision = decide_commit(unit.as_deref(), &lease, &content, now);
@@ -116,11 +123,12 @@ async fn commit_locked(
                 // The loop has counted it already when it returned the expired lease.
                 let counted = i64::from(unit.state == UnitState::Leased);
                 (unit.state, unit.token_hash) = (UnitState::Ready, None);
-                returned.push(Back {
-                    unit_id: unit.id,
-                    epoch: unit.epoch,
-                    attempts_left: (unit.attempts_left - counted).max(0),
-                });
+                returned.push(back(unit, (unit.attempts_left - counted).max(0)));
+                Outcome::Refused(refusal)
+            }
+            (Decision::Again(refusal), Some(unit), _) => {
+                (unit.state, unit.token_hash) = (UnitState::Ready, None);
+                returned.push(back(unit, unit.attempts_left));
                 Outcome::Refused(refusal)
             }
             (Decision::SetAside, Some(unit), _) => {
@@ -132,7 +140,7 @@ async fn commit_locked(
             (decision, _, _) => return Err(StoreError::Internal(format!("{decision:?} without its unit"))),
         });
     }
-    write(tx, worker, accepted, now, outbox).await?;
+    write(tx, worker, &units, accepted, now, outbox).await?;
     handbacks::give_back(tx, returned).await?;
     if !damaged.is_empty() {
         units::set_aside(tx, damaged).await?;
@@ -140,22 +148,35 @@ async fn commit_locked(
     Ok(outcomes)
 }
 
-/// Writes what was accepted: the units' rows, their result blocks as revision 1, and what there is to tell of them.
+/// Writes what was accepted: the units' rows, their result blocks, and what there is to tell of them.
 pub(super) async fn write(
     tx: &mut Tx,
     worker: &str,
-    accepted: Vec<(Receipt, Results)>,
+    units: &HashMap<UnitId, Unit>,
+    mut accepted: Vec<(Receipt, Results)>,
     now: Timestamp,
     outbox: Outbox,
 ) -> Result<(), StoreError> {
     if accepted.is_empty() {
         return Ok(());
     }
+    let rules = |receipt: &Receipt| units.get(&receipt.unit_id).map(|unit| unit.rules).unwrap_or_default();
+    for (receipt, results) in &mut accepted {
+        if let Some(unit) = units.get(&receipt.unit_id).filter(|unit| unit.rules.results > 0) {
+            *results = revisions::merge(tx, unit, results, now).await?;
+        }
+        if rules(receipt).dry_run {
+            results.thin().map_err(|error| records::damaged(receipt.unit_id, &error))?;
+        }
+    }
     let table = done_table(&accepted);
     tx.execute_exactly(accepted.len(), DONE, params![worker, now, table]).await?;
     reviews::open(tx, &accepted).await?;
     outbox.units(tx, &accepted, now).await?;
-    let blocks = accepted.into_iter().map(|(receipt, results)| (receipt.unit_id, 1, results.block)).collect();
+    let block = |(receipt, results): (Receipt, Results)| {
+        (receipt.unit_id, rules(&receipt).leased.max(1), results.block)
+    };
+    let blocks = accepted.into_iter().map(block).collect();
     units::insert_blocks(tx, blocks).await
 }
 

@@ -73,6 +73,12 @@ impl Row {
         bytes -> Vec<u8>, maybe_bytes -> Option<Vec<u8>>,
     }
 
+    /// What stands there as JSON. The parser's own message would hold a piece of it, so it is not passed on.
+    pub(crate) fn json<T: serde::de::DeserializeOwned>(&self, column: &str) -> Result<T, StoreError> {
+        serde_json::from_str(&self.text(column)?)
+            .map_err(|_| StoreError::Internal(format!("{column} is not the JSON that it should be")))
+    }
+
     /// A key's code.
     pub(crate) fn code(&self, column: &str) -> Result<[u8; 16], StoreError> {
         match self {

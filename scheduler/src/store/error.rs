@@ -79,6 +79,18 @@ pub enum JobConflict {
     /// Retention has deleted the blocks.
     #[error("the job's records were deleted by retention")]
     BlocksGone,
+    /// It was cancelled.
+    #[error("the job was cancelled")]
+    Cancelled,
+    /// It was made without a canary.
+    #[error("the job has no canary, so there is nothing to approve")]
+    NoCanary,
+    /// It keeps no results.
+    #[error("the job is a dry run, which keeps no results; see its report and its samples")]
+    DryRun,
+    /// It runs what was withdrawn.
+    #[error("the job runs a version that was withdrawn; give it another one with ReviseJob (emend rerun)")]
+    Withdrawn,
 }
 
 /// Why a review, or a decision on one, does not allow what was asked.

@@ -12,6 +12,7 @@ use crate::domain::cut;
 use crate::domain::job::{JobRef, JobState};
 use crate::domain::key::KeyCode;
 use crate::domain::time::Timestamp;
+use crate::domain::unit::UnitState;
 
 /// How far an import is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -253,7 +254,9 @@ async fn add(tx: &mut Tx, job: &jobs::Job, batch: &mut Batch) -> Result<Added, S
     let mut new = Vec::with_capacity(batch.runs.len());
     for run in batch.runs.drain(..) {
         let count = i64::from(run.block.count);
-        new.push(NewUnit { first_seq, attempts: job.spec.policy.attempts, block: run.block });
+        let now = job.approved || job.spec.guard.takes(first_seq);
+        let state = if now { UnitState::Ready } else { UnitState::Waiting };
+        new.push(NewUnit { first_seq, attempts: job.spec.policy.attempts, state, block: run.block });
         first_seq += count;
         added.accepted += count;
     }

@@ -1,14 +1,16 @@
 //! Jobs: making, finding and steering them.
 
-use std::collections::BTreeMap;
-use std::time::Duration;
+mod row;
 
-use super::db::{Row, Sql, Tx, params};
-use super::{JobConflict, Lane, Outbox, Store, StoreError};
-use crate::domain::job::{JobPolicy, JobRef, JobSpec, JobState, ReviewPolicy};
-use crate::domain::same_job::difference;
+use std::collections::BTreeMap;
+
+use super::db::{Sql, Tx, params};
+use super::{JobConflict, Lane, Store, StoreError, withdrawn};
+use crate::domain::guard::Trip;
+use crate::domain::job::{JobRef, JobSpec, JobState};
 use crate::domain::schedule::{Schedule, ScheduleChange};
 use crate::domain::time::Timestamp;
+pub(super) use row::json;
 
 /// A job's row.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,8 +35,18 @@ pub struct Job {
     pub ended_at: Option<Timestamp>,
     /// Retention has deleted its records and results.
     pub blocks_gone: bool,
-    /// Rules whose changes go to people.
+    /// Rules whose changes go to people; `NAME.*` is all of one validator.
     pub paused_rules: Vec<String>,
+    /// Nothing waits for an approval.
+    pub approved: bool,
+    /// Since when the canary is done and the rest waits.
+    pub awaits_since: Option<Timestamp>,
+    /// Thresholds that were exceeded, oldest first.
+    pub trips: Vec<Trip>,
+    /// Goes up whenever what it runs changes.
+    pub ruleset: i64,
+    /// Units that were done with an earlier ruleset are still to be looked through.
+    pub revising: bool,
     /// The place of the next record.
     pub(super) next_seq: i64,
 }
@@ -46,13 +58,6 @@ impl Job {
     }
 }
 
-const INSERT: Sql = Sql::same(
-    "INSERT INTO jobs (name, state, paused, deleted, pack, pack_version, manifest, as_of, unit_records, unit_bytes,
-         attempts, next_seq, columns, created_at, blocks_gone, traceparent, priority, weight, deadline_at,
-         undo_millis, agree, sample_ppm, error_limit_ppm, validators)
-     VALUES ($1, 'importing', FALSE, FALSE, $2, $3, $4, $5, $6, $7, $8, 1, '[]', $9, FALSE, $10, $11, $12, $13, $14, $15, $16, $17, $18)
-     ON CONFLICT (name) DO NOTHING",
-);
 const BY_ID: Sql = Sql::same("SELECT * FROM jobs WHERE id = $1 AND NOT deleted");
 const BY_NAME: Sql = Sql::same("SELECT * FROM jobs WHERE name = $1 AND NOT deleted");
 const LOCK: Sql = Sql::pair(
@@ -74,8 +79,9 @@ const ADVANCE: Sql = Sql::same(
     "UPDATE jobs SET
          state = 'reviewing',
          units_done_at = (SELECT COALESCE(MAX(u.done_at), CAST($1 AS BIGINT)) FROM units u WHERE u.job_id = jobs.id)
-     WHERE state = 'running' AND NOT deleted
-       AND (SELECT 1 FROM units u WHERE u.job_id = jobs.id AND u.state IN ('ready', 'leased', 'set_aside') LIMIT 1) IS NULL
+     WHERE state = 'running' AND NOT deleted AND NOT revising
+       AND (SELECT 1 FROM units u
+            WHERE u.job_id = jobs.id AND u.state IN ('ready', 'leased', 'set_aside', 'waiting') LIMIT 1) IS NULL
      RETURNING id, state",
 );
 /// A job whose records wait for nobody: not for an answer, not for the time in which one may be taken back, and not to
@@ -117,7 +123,7 @@ impl Store {
         }
         let outbox = self.outbox;
         self.write(Lane::Normal, move |tx| {
-            Box::pin(async move { create(tx, spec, schedule, now, outbox).await })
+            Box::pin(async move { row::create(tx, spec, schedule, now, outbox).await })
         })
         .await
     }
@@ -165,7 +171,7 @@ impl Store {
     pub async fn jobs(&self, before: i64, limit: u32) -> Result<Vec<Job>, StoreError> {
         self.read(move |tx| {
             Box::pin(
-                async move { tx.rows(NEWEST, params![before, limit]).await?.iter().map(read_job).collect() },
+                async move { tx.rows(NEWEST, params![before, limit]).await?.iter().map(row::read).collect() },
             )
         })
         .await
@@ -197,12 +203,15 @@ impl Store {
     /// Pauses a job or takes the pause away. Idempotent.
     ///
     /// # Errors
-    /// [`JobConflict::Ended`].
+    /// [`JobConflict::Ended`]; [`JobConflict::Withdrawn`] while the job runs what was withdrawn.
     pub async fn pause_job(&self, job: JobRef, paused: bool) -> Result<Job, StoreError> {
         self.steer(job, move |tx, job| {
             Box::pin(async move {
                 if job.state.has_ended() {
                     return Err(StoreError::JobState(JobConflict::Ended));
+                }
+                if !paused && !withdrawn::of(tx, &job.spec).await?.is_empty() {
+                    return Err(StoreError::JobState(JobConflict::Withdrawn));
                 }
                 tx.execute_exactly(1, SET_PAUSED, params![job.id, paused]).await
             })
@@ -272,7 +281,7 @@ impl Store {
         .await
     }
 
-    async fn steer<S>(&self, job: JobRef, step: S) -> Result<Job, StoreError>
+    pub(super) async fn steer<S>(&self, job: JobRef, step: S) -> Result<Job, StoreError>
     where
         S: for<'t> FnOnce(&'t mut Tx, Job) -> super::db::Work<'t, ()> + Send + 'static,
     {
@@ -288,52 +297,12 @@ impl Store {
     }
 }
 
-async fn create(
-    tx: &mut Tx,
-    spec: JobSpec,
-    schedule: Schedule,
-    now: Timestamp,
-    outbox: Outbox,
-) -> Result<(Job, bool), StoreError> {
-    let JobPolicy { unit_records, unit_bytes, attempts } = spec.policy;
-    let (name, pack, version) = (spec.name.clone(), spec.pack.clone(), spec.pack_version.clone());
-    let values = params![
-        name,
-        pack,
-        version,
-        spec.manifest.clone(),
-        spec.as_of.clone(),
-        unit_records,
-        unit_bytes,
-        attempts,
-        now,
-        spec.traceparent.clone(),
-        i64::from(schedule.priority),
-        schedule.weight,
-        schedule.deadline.map(|at| at.0),
-        i64::try_from(spec.reviews.undo.as_millis()).unwrap_or(i64::MAX),
-        serde_json::to_string(&spec.reviews.agree).expect("strings are always JSON"),
-        spec.reviews.sample_ppm,
-        spec.reviews.error_limit_ppm,
-        serde_json::to_string(&spec.validators).expect("strings are always JSON"),
-    ];
-    let created = tx.execute(INSERT, values).await? == 1;
-    let job = find(tx, &JobRef::Name(spec.name.clone())).await?;
-    if created {
-        outbox.job(tx, job.id, JobState::Importing, now).await?;
-    }
-    match difference(&job.spec, &spec) {
-        Some(field) => Err(StoreError::JobDiffers(field)),
-        None => Ok((job, created)),
-    }
-}
-
 pub(super) async fn find(tx: &mut Tx, job: &JobRef) -> Result<Job, StoreError> {
     let row = match job {
         JobRef::Id(id) => tx.row(BY_ID, params![*id]).await?,
         JobRef::Name(name) => tx.row(BY_NAME, params![name.as_str()]).await?,
     };
-    read_job(&row.ok_or(StoreError::JobNotFound)?)
+    row::read(&row.ok_or(StoreError::JobNotFound)?)
 }
 
 /// Finds a job and holds its row: what changes a job, or adds to it, comes one after another.
@@ -342,10 +311,10 @@ pub(super) async fn lock(tx: &mut Tx, job: &JobRef) -> Result<Job, StoreError> {
         JobRef::Id(id) => *id,
         JobRef::Name(_) => find(tx, job).await?.id,
     };
-    read_job(&tx.row(LOCK, params![id]).await?.ok_or(StoreError::JobNotFound)?)
+    row::read(&tx.row(LOCK, params![id]).await?.ok_or(StoreError::JobNotFound)?)
 }
 
-async fn set_state(
+pub(super) async fn set_state(
     tx: &mut Tx,
     id: i64,
     state: JobState,
@@ -356,53 +325,4 @@ async fn set_state(
 
 pub(super) fn read_state(word: &str) -> Result<JobState, StoreError> {
     JobState::parse(word).ok_or_else(|| StoreError::Internal(format!("unknown job state `{word}`")))
-}
-
-fn read_job(row: &Row) -> Result<Job, StoreError> {
-    let small = |column| {
-        u32::try_from(row.int(column)?).map_err(|_| StoreError::Internal(format!("{column} is out of range")))
-    };
-    let columns = serde_json::from_str(&row.text("columns")?)
-        .map_err(|_| StoreError::Internal("columns are no JSON list".into()))?;
-    Ok(Job {
-        id: row.int("id")?,
-        spec: JobSpec {
-            name: row.text("name")?,
-            pack: row.text("pack")?,
-            pack_version: row.text("pack_version")?,
-            validators: serde_json::from_str(&row.text("validators")?)
-                .map_err(|_| StoreError::Internal("validators is no JSON list".into()))?,
-            manifest: row.bytes("manifest")?,
-            as_of: row.text("as_of")?,
-            policy: JobPolicy {
-                unit_records: small("unit_records")?,
-                unit_bytes: small("unit_bytes")?,
-                attempts: small("attempts")?,
-            },
-            reviews: ReviewPolicy {
-                undo: Duration::from_millis(row.int("undo_millis")?.unsigned_abs()),
-                agree: serde_json::from_str(&row.text("agree")?)
-                    .map_err(|_| StoreError::Internal("agree is no JSON list".into()))?,
-                sample_ppm: small("sample_ppm")?,
-                error_limit_ppm: small("error_limit_ppm")?,
-            },
-            traceparent: row.text("traceparent")?,
-        },
-        schedule: Schedule {
-            priority: i32::try_from(row.int("priority")?)
-                .map_err(|_| StoreError::Internal("priority is out of range".into()))?,
-            weight: small("weight")?,
-            deadline: row.maybe_int("deadline_at")?.map(Timestamp),
-        },
-        state: read_state(&row.text("state")?)?,
-        paused: row.bool("paused")?,
-        columns,
-        created_at: Timestamp(row.int("created_at")?),
-        units_done_at: row.maybe_int("units_done_at")?.map(Timestamp),
-        ended_at: row.maybe_int("ended_at")?.map(Timestamp),
-        blocks_gone: row.bool("blocks_gone")?,
-        paused_rules: serde_json::from_str(&row.text("paused_rules")?)
-            .map_err(|_| StoreError::Internal("paused_rules is no JSON list".into()))?,
-        next_seq: row.int("next_seq")?,
-    })
 }

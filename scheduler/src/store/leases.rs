@@ -53,6 +53,8 @@ pub struct UnitToDo {
     pub paused_rules: Vec<String>,
     /// What runs after the pack, in order, as `name@version`.
     pub validators: Vec<String>,
+    /// Rules that do not run.
+    pub rules_off: Vec<String>,
 }
 
 /// Calls of one worker go one after another: two at once would each see room for what both then take. SQLite has one
@@ -78,7 +80,7 @@ const AGAIN: Sql = Sql::same(
 /// The pick is materialised: under a nested-loop plan it would be run again for every row, and lock them all.
 pub(super) const GRANT: Sql = Sql::pair(
     "WITH runnable AS MATERIALIZED (
-         SELECT j.id, j.priority, j.weight, j.deadline_at, j.attempts FROM jobs j
+         SELECT j.id, j.priority, j.weight, j.deadline_at, j.attempts, j.ruleset FROM jobs j
          WHERE j.state IN ('importing', 'running') AND NOT j.paused AND NOT j.deleted
            AND j.pack || '@' || j.pack_version = ANY($1)
            AND (SELECT COUNT(*) FROM json_array_elements_text(j.validators::json) AS v WHERE v <> ALL($1)) = 0
@@ -88,7 +90,7 @@ pub(super) const GRANT: Sql = Sql::pair(
      first AS MATERIALIZED (
          SELECT * FROM runnable WHERE priority = (SELECT MAX(priority) FROM runnable)),
      job AS (
-         SELECT f.id, f.attempts FROM first f
+         SELECT f.id, f.attempts, f.ruleset FROM first f
          ORDER BY CASE WHEN (SELECT COUNT(*) FROM first) > 1
                        THEN (SELECT COUNT(*) FROM units u WHERE u.job_id = f.id AND u.state = 'leased')
                             * 1000000 / f.weight END,
@@ -106,11 +108,11 @@ pub(super) const GRANT: Sql = Sql::pair(
              sum(CASE WHEN suspect THEN 1 ELSE 0 END) OVER w AS suspects FROM pick
          WINDOW w AS (ORDER BY first_seq))
      UPDATE units u SET state = 'leased', epoch = u.epoch + 1, token_hash = t.hash, holder = $3, lease_request = $4,
-         expires_at = $5, progress = NULL, idle_beats = 0
+         expires_at = $5, progress = NULL, idle_beats = 0, ruleset = (SELECT ruleset FROM job)
      FROM numbered n JOIN unnest($9::bytea[]) WITH ORDINALITY AS t (hash, n) ON t.n = n.n
      WHERE u.id = n.id AND (n.n = 1 OR (n.bytes <= $6::bigint AND n.suspects = 0))",
     "WITH runnable AS MATERIALIZED (
-         SELECT j.id, j.priority, j.weight, j.deadline_at, j.attempts FROM jobs j
+         SELECT j.id, j.priority, j.weight, j.deadline_at, j.attempts, j.ruleset FROM jobs j
          WHERE j.state IN ('importing', 'running') AND NOT j.paused AND NOT j.deleted
            AND j.pack || '@' || j.pack_version IN (SELECT value FROM json_each($1))
            AND NOT EXISTS (SELECT 1 FROM json_each(j.validators) WHERE value NOT IN (SELECT value FROM json_each($1)))
@@ -120,7 +122,7 @@ pub(super) const GRANT: Sql = Sql::pair(
      first AS MATERIALIZED (
          SELECT * FROM runnable WHERE priority = (SELECT MAX(priority) FROM runnable)),
      job AS (
-         SELECT f.id, f.attempts FROM first f
+         SELECT f.id, f.attempts, f.ruleset FROM first f
          ORDER BY CASE WHEN (SELECT COUNT(*) FROM first) > 1
                        THEN (SELECT COUNT(*) FROM units u WHERE u.job_id = f.id AND u.state = 'leased')
                             * 1000000 / f.weight END,
@@ -140,7 +142,7 @@ pub(super) const GRANT: Sql = Sql::pair(
      granted AS MATERIALIZED (
          SELECT n.id, substr($10, $9 -> (n.n - 1) ->> 0, $9 -> (n.n - 1) ->> 1) AS hash FROM numbered n WHERE n.n = 1 OR (n.bytes <= $6 AND n.suspects = 0))
      UPDATE units SET state = 'leased', epoch = epoch + 1, token_hash = g.hash, holder = $3, lease_request = $4,
-         expires_at = $5, progress = NULL, idle_beats = 0
+         expires_at = $5, progress = NULL, idle_beats = 0, ruleset = (SELECT ruleset FROM job)
      FROM granted g WHERE units.id = g.id",
 );
 /// The same units to the same request, at a new epoch: whoever got the first answer has lost them.
@@ -162,7 +164,7 @@ const GRANT_AGAIN: Sql = Sql::pair(
 );
 pub(super) const GRANTED: Sql = Sql::same(
     "SELECT u.id, u.job_id, u.first_seq, u.last_seq, u.epoch, u.token_hash, u.expires_at,
-         j.pack, j.pack_version, j.as_of, j.traceparent, j.paused_rules, j.validators, b.count, b.plain_bytes, b.checksum, b.data
+         j.pack, j.pack_version, j.as_of, j.traceparent, j.paused_rules, j.rules_off, j.validators, b.count, b.plain_bytes, b.checksum, b.data
      FROM units u JOIN jobs j ON j.id = u.job_id JOIN blocks b ON b.unit_id = u.id AND b.revision = 0
      WHERE u.holder = $1 AND u.lease_request = $2 AND u.state = 'leased'
      ORDER BY u.first_seq",
@@ -325,10 +327,9 @@ pub(super) fn read_leased(
             pack_version: row.text("pack_version")?,
             as_of: row.text("as_of")?,
             traceparent: row.text("traceparent")?,
-            paused_rules: serde_json::from_str(&row.text("paused_rules")?)
-                .map_err(|_| StoreError::Internal("paused_rules is no JSON list".into()))?,
-            validators: serde_json::from_str(&row.text("validators")?)
-                .map_err(|_| StoreError::Internal("validators is no JSON list".into()))?,
+            paused_rules: row.json("paused_rules")?,
+            validators: row.json("validators")?,
+            rules_off: row.json("rules_off")?,
         },
     }))
 }

@@ -7,6 +7,7 @@ mod commits;
 mod db;
 mod durable;
 mod error;
+mod guards;
 mod handbacks;
 mod held_from;
 #[cfg(feature = "test-hooks")]
@@ -29,9 +30,12 @@ mod ready_from;
 mod records;
 mod retention;
 mod reviews;
+mod revisions;
+mod samples;
 mod splits;
 mod traffic;
 mod units;
+mod withdrawn;
 mod workers;
 
 use std::fs::File;
@@ -61,9 +65,10 @@ use ready_from::ReadyFrom;
 pub use records::{Found, Having, UnitBlocks};
 pub use reviews::{
     ClusterSizes, Day, Decided, Decision, Held, KnownAnswer, LeasedReviews, Logged, Member, OwnQueue, Pace,
-    PaceStep, PausedReviewer, ReviewAsk, ReviewQueue, Reviewed, ReviewedUnit, Reviewer, ReviewerStatus,
-    Shift, Standing,
+    PaceStep, PausedReviewer, ReviewAsk, ReviewQueue, ReviewSeen, Reviewed, ReviewedUnit, Reviewer,
+    ReviewerStatus, Shift, Standing,
 };
+pub use revisions::{Revise, RevisionStatus, Swept};
 pub use splits::SplitOutcome;
 use traffic::Traffic;
 pub use workers::WorkerStatus;

@@ -24,6 +24,10 @@ pub struct Progress {
     pub done: i64,
     /// See `ready`.
     pub set_aside: i64,
+    /// Units that wait until the canary is approved, and their records.
+    pub waiting: i64,
+    /// See `waiting`.
+    pub records_waiting: i64,
     /// Reviews that wait for an answer.
     pub reviews_open: i64,
     /// Reviews that need no more.
@@ -57,13 +61,13 @@ const REVIEWS: Sql = Sql::same(
 const TALLIES: Sql = Sql::pair(
     "SELECT kind.key AS kind, entry.key AS name, CAST(SUM(entry.value::bigint) AS BIGINT) AS count
      FROM units u, json_each(u.tallies::json) kind, json_each_text(kind.value) entry
-     WHERE u.job_id = $1 AND u.state = 'done' GROUP BY kind.key, entry.key",
+     WHERE u.job_id = $1 AND (u.state = 'done' OR u.revision > 0) AND u.state <> 'split' GROUP BY kind.key, entry.key",
     "SELECT kind.key AS kind, entry.key AS name, CAST(SUM(entry.value) AS BIGINT) AS count
      FROM units u, json_each(u.tallies) kind, json_each(kind.value) entry
-     WHERE u.job_id = $1 AND u.state = 'done' GROUP BY kind.key, entry.key",
+     WHERE u.job_id = $1 AND (u.state = 'done' OR u.revision > 0) AND u.state <> 'split' GROUP BY kind.key, entry.key",
 );
 const LIST: Sql = Sql::same(
-    "SELECT u.*, j.state AS job_state, j.deleted FROM units u JOIN jobs j ON j.id = u.job_id
+    "SELECT u.*, j.state AS job_state, j.deleted, j.ruleset AS job_ruleset, j.dry_run FROM units u JOIN jobs j ON j.id = u.job_id
      WHERE u.job_id = $1 AND u.state <> 'split' AND u.first_seq > $2 AND ($3 = '' OR u.state = $3)
      ORDER BY u.first_seq LIMIT $4",
 );
@@ -164,6 +168,7 @@ fn add(progress: &mut Progress, row: &Row) -> Result<(), StoreError> {
         UnitState::Leased => progress.leased = units,
         UnitState::Done => progress.done = units,
         UnitState::SetAside => progress.set_aside = units,
+        UnitState::Waiting => (progress.waiting, progress.records_waiting) = (units, row.int("records")?),
         UnitState::Split => {}
     }
     let Verdicts { valid, corrected, routed, failed } = read_verdicts(row)?;

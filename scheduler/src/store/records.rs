@@ -57,7 +57,7 @@ pub struct Found {
 }
 
 const UNIT_OF_SEQ: Sql = Sql::same(
-    "SELECT u.*, j.state AS job_state, j.deleted FROM units u JOIN jobs j ON j.id = u.job_id
+    "SELECT u.*, j.state AS job_state, j.deleted, j.ruleset AS job_ruleset, j.dry_run FROM units u JOIN jobs j ON j.id = u.job_id
      WHERE u.job_id = $1 AND u.state <> 'split' AND u.first_seq <= $2 ORDER BY u.first_seq DESC LIMIT 1",
 );
 /// The inner query finds the page by the index alone, so that no block is read twice or in vain. A unit has at most
@@ -65,19 +65,17 @@ const UNIT_OF_SEQ: Sql = Sql::same(
 const PAGE: Sql = Sql::same(
     "SELECT p.id, p.first_seq, p.last_seq, b.count, b.plain_bytes, b.checksum, b.data,
          r.count AS r_count, r.plain_bytes AS r_plain_bytes, r.checksum AS r_checksum, r.data AS r_data
-     FROM (SELECT u.id, u.first_seq, u.last_seq, u.state FROM units u
+     FROM (SELECT u.id, u.first_seq, u.last_seq, u.state = 'done' OR u.revision > 0 AS has_results,
+             CASE u.revision WHEN 0 THEN 1 ELSE u.revision END AS revision
+           FROM units u
            WHERE u.job_id = $1 AND u.state <> 'split' AND u.first_seq > $2 - 10000 AND u.last_seq > $2
              AND ($3 = 0 OR ($3 = 1 AND u.valid > 0) OR ($3 = 2 AND u.corrected > 0)
                   OR ($3 = 3 AND u.routed > 0) OR ($3 = 4 AND u.failed > 0))
            ORDER BY u.first_seq LIMIT $4) p
      JOIN blocks b ON b.unit_id = p.id AND b.revision = 0
-     LEFT JOIN blocks r ON p.state = 'done' AND r.unit_id = p.id
-         AND r.revision = (SELECT MAX(m.revision) FROM blocks m WHERE m.unit_id = p.id)
+     LEFT JOIN blocks r ON p.has_results AND r.unit_id = p.id AND r.revision = p.revision
      ORDER BY p.first_seq",
 );
-const RESULTS: Sql =
-    Sql::same("SELECT * FROM blocks WHERE unit_id = $1 AND revision > 0 ORDER BY revision DESC LIMIT 1");
-
 impl Store {
     /// Up to `limit` units with their blocks, in order, of those that have a record after `after_seq`.
     ///
@@ -146,9 +144,12 @@ async fn with_result(tx: &mut Tx, job_id: i64, seq: i64, record: Record) -> Resu
     let row = tx.row(UNIT_OF_SEQ, params![job_id, seq]).await?.ok_or(StoreError::RecordNotFound)?;
     let (unit, worker) = (read_unit(&row)?, row.maybe_text("holder")?);
     let place = usize::try_from(seq - unit.first_seq).map_err(|_| StoreError::RecordNotFound)?;
-    let result = match tx.row(RESULTS, params![unit.id]).await? {
-        Some(row) => nth(unit.id, &read_block(&row)?, place)?,
-        None => None,
+    let result = match unit.rules.results {
+        0 => None,
+        revision => match units::block(tx, unit.id, revision).await? {
+            Some(results) => nth(unit.id, &results, place)?,
+            None => None,
+        },
     };
     Ok(Found { seq, record, result, unit, worker })
 }

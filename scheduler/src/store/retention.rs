@@ -38,6 +38,8 @@ const DELETE_MEMBERS: Sql = Sql::same("DELETE FROM decision_members WHERE job_id
 const DELETE_DECISIONS: Sql = Sql::same("DELETE FROM decisions WHERE job_id = $1");
 const DELETE_HANDS: Sql = Sql::same("DELETE FROM review_hands WHERE job_id = $1");
 const DELETE_KNOWN: Sql = Sql::same("DELETE FROM known_answers WHERE job_id = $1");
+const DELETE_REVISIONS: Sql = Sql::same("DELETE FROM revisions WHERE job_id = $1");
+const DELETE_REVISED: Sql = Sql::same("DELETE FROM revised_units WHERE job_id = $1");
 const DELETE_REVIEWS: Sql = Sql::same("DELETE FROM reviews WHERE job_id = $1");
 const DELETE_JOB: Sql = Sql::same("DELETE FROM jobs WHERE id = $1 AND deleted");
 
@@ -88,6 +90,8 @@ impl Store {
                     DELETE_HANDS,
                     DELETE_KNOWN,
                     DELETE_REVIEWS,
+                    DELETE_REVISIONS,
+                    DELETE_REVISED,
                     DELETE_REJECTS,
                     DELETE_IMPORTS,
                     DELETE_OUTBOX,

@@ -1,18 +1,20 @@
 //! Units whose attempts are used up: halved, until the poison is alone.
 
+use std::collections::HashMap;
+
 use emend_proto::v1::{Record, RecordResult, Verdict};
 use emend_proto::{BlockWriter, decode, encode};
 
 use super::commits;
 use super::db::{Sql, Tx, params};
 use super::units::{self, NewUnit, read_unit};
-use super::{Lane, Outbox, Store, StoreError};
+use super::{Lane, Outbox, Store, StoreError, revisions};
 use crate::domain::commit::Content;
 use crate::domain::cut::{Split, split};
 use crate::domain::job::JobPolicy;
 use crate::domain::results::Results;
 use crate::domain::time::Timestamp;
-use crate::domain::unit::{Receipt, Unit, UnitId};
+use crate::domain::unit::{Receipt, Unit, UnitId, UnitState};
 
 /// What became of a unit whose attempts were used up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,17 +25,19 @@ pub enum SplitOutcome {
     Failed(UnitId),
     /// It is damaged.
     SetAside(UnitId),
+    /// It was to be run again, and keeps the results it had.
+    Abandoned(UnitId),
 }
 
 /// Who committed a unit that no worker could.
 pub(super) const SCHEDULER: &str = "scheduler";
 
 const EXHAUSTED: Sql = Sql::pair(
-    "SELECT u.*, j.state AS job_state, j.deleted, j.unit_records, j.unit_bytes, j.attempts
+    "SELECT u.*, j.state AS job_state, j.deleted, j.ruleset AS job_ruleset, j.dry_run, j.unit_records, j.unit_bytes, j.attempts
      FROM units u JOIN jobs j ON j.id = u.job_id
      WHERE u.state = 'ready' AND u.attempts_left <= 0 AND j.state IN ('importing', 'running') AND NOT j.deleted
      ORDER BY u.id LIMIT 1 FOR UPDATE OF u SKIP LOCKED",
-    "SELECT u.*, j.state AS job_state, j.deleted, j.unit_records, j.unit_bytes, j.attempts
+    "SELECT u.*, j.state AS job_state, j.deleted, j.ruleset AS job_ruleset, j.dry_run, j.unit_records, j.unit_bytes, j.attempts
      FROM units u JOIN jobs j ON j.id = u.job_id
      WHERE u.state = 'ready' AND u.attempts_left <= 0 AND j.state IN ('importing', 'running') AND NOT j.deleted
      ORDER BY u.id LIMIT 1",
@@ -87,6 +91,9 @@ async fn split_locked(
     now: Timestamp,
     outbox: Outbox,
 ) -> Result<SplitOutcome, StoreError> {
+    if unit.rules.results > 0 {
+        return revisions::abandon(tx, &unit).await.map(SplitOutcome::Abandoned);
+    }
     let block = units::block(tx, unit.id, 0).await?;
     let block = block.ok_or_else(|| StoreError::Internal("a ready unit has no block".into()))?;
     let records = decode::<Record>(&block).and_then(Iterator::collect::<Result<Vec<_>, _>>);
@@ -100,7 +107,7 @@ async fn split_locked(
             let mut writer = BlockWriter::default();
             let mut half = |records: &[Record], first_seq, attempts| {
                 records.iter().for_each(|record| writer.push(record));
-                NewUnit { first_seq, attempts, block: writer.finish() }
+                NewUnit { first_seq, attempts, state: UnitState::Ready, block: writer.finish() }
             };
             let (left, right) = records.split_at(first);
             let middle = unit.first_seq + i64::try_from(first).unwrap_or(i64::MAX);
@@ -111,8 +118,9 @@ async fn split_locked(
         Split::Failed => {
             tx.execute_exactly(1, GRANT, params![unit.id, unit.epoch, "ready"]).await?;
             let receipt = Receipt { commit_id, unit_id: unit.id, epoch: unit.epoch + 1, digest: Vec::new() };
-            commits::write(tx, SCHEDULER, vec![failed(&unit, receipt)?], now, outbox).await?;
-            Ok(SplitOutcome::Failed(unit.id))
+            let (id, failed) = (unit.id, vec![failed(&unit, receipt)?]);
+            commits::write(tx, SCHEDULER, &HashMap::from([(id, unit)]), failed, now, outbox).await?;
+            Ok(SplitOutcome::Failed(id))
         }
     }
 }

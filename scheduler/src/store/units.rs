@@ -8,13 +8,15 @@ use super::StoreError;
 use super::db::{Column, Row, Sql, Tx, params};
 use super::jobs::read_state;
 use crate::domain::time::Timestamp;
-use crate::domain::unit::{Receipt, Unit, UnitId, UnitState};
+use crate::domain::unit::{Receipt, Rules, Unit, UnitId, UnitState};
 
 /// A unit to be made.
 #[derive(Debug, Clone)]
 pub(super) struct NewUnit {
     pub(super) first_seq: i64,
     pub(super) attempts: u32,
+    /// `Ready`, or `Waiting` until the canary is approved.
+    pub(super) state: UnitState,
     /// Its records, compressed.
     pub(super) block: Block,
 }
@@ -22,14 +24,14 @@ pub(super) struct NewUnit {
 const INSERT: Sql = Sql::pair(
     "INSERT INTO units (job_id, first_seq, last_seq, plain_bytes, attempts_left, state, epoch, idle_beats, valid,
          corrected, routed, failed, made_at)
-     SELECT $1, t.first_seq, t.last_seq, t.plain_bytes, t.attempts, 'ready', 0, 0, 0, 0, 0, 0, $2
-     FROM unnest($3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[])
-         AS t (first_seq, last_seq, plain_bytes, attempts)
+     SELECT $1, t.first_seq, t.last_seq, t.plain_bytes, t.attempts, t.state, 0, 0, 0, 0, 0, 0, $2
+     FROM unnest($3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::text[])
+         AS t (first_seq, last_seq, plain_bytes, attempts, state)
      ORDER BY t.first_seq
      RETURNING id, first_seq",
     "INSERT INTO units (job_id, first_seq, last_seq, plain_bytes, attempts_left, state, epoch, idle_beats, valid,
          corrected, routed, failed, made_at)
-     SELECT $1, value ->> 0, value ->> 1, value ->> 2, value ->> 3, 'ready', 0, 0, 0, 0, 0, 0, $2
+     SELECT $1, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, 0, 0, 0, 0, 0, 0, $2
      FROM json_each($3)
      ORDER BY value ->> 0
      RETURNING id, first_seq",
@@ -42,9 +44,9 @@ const INSERT_BLOCKS: Sql = Sql::pair(
 );
 /// In id order, so that two callers never wait for each other in a circle.
 const LOCK: Sql = Sql::pair(
-    "SELECT u.*, j.state AS job_state, j.deleted FROM units u JOIN jobs j ON j.id = u.job_id
+    "SELECT u.*, j.state AS job_state, j.deleted, j.ruleset AS job_ruleset, j.dry_run FROM units u JOIN jobs j ON j.id = u.job_id
      WHERE u.id = ANY($1) ORDER BY u.id FOR UPDATE OF u",
-    "SELECT u.*, j.state AS job_state, j.deleted FROM units u JOIN jobs j ON j.id = u.job_id
+    "SELECT u.*, j.state AS job_state, j.deleted, j.ruleset AS job_ruleset, j.dry_run FROM units u JOIN jobs j ON j.id = u.job_id
      WHERE u.id IN (SELECT value FROM json_each($1)) ORDER BY u.id",
 );
 const BLOCK: Sql = Sql::same("SELECT * FROM blocks WHERE unit_id = $1 AND revision = $2");
@@ -70,6 +72,7 @@ pub(super) async fn insert(
         column(|unit| unit.first_seq + i64::from(unit.block.count) - 1),
         column(|unit| i64::from(unit.block.plain_bytes)),
         column(|unit| i64::from(unit.attempts)),
+        Column::Texts(units.iter().map(|unit| unit.state.as_str().to_owned()).collect()),
     ];
     let rows = tx.rows(INSERT, params![job_id, now, table]).await?;
     let ids = rows.iter().map(|row| Ok((row.int("first_seq")?, row.int("id")?)));
@@ -134,11 +137,17 @@ pub(super) fn read_unit(row: &Row) -> Result<Unit, StoreError> {
         (Some(commit_id), Some(digest)) => Some(Receipt { commit_id, unit_id: id, epoch, digest }),
         _ => None,
     };
+    let state = read_unit_state(&row.text("state")?)?;
+    let results = match (row.int("revision")?, state) {
+        // A scheduler of an earlier version has committed it.
+        (0, UnitState::Done) => 1,
+        (revision, _) => revision,
+    };
     Ok(Unit {
         id,
         job_id: row.int("job_id")?,
         job_state,
-        state: read_unit_state(&row.text("state")?)?,
+        state,
         first_seq: row.int("first_seq")?,
         last_seq: row.int("last_seq")?,
         epoch,
@@ -148,6 +157,12 @@ pub(super) fn read_unit(row: &Row) -> Result<Unit, StoreError> {
         progress: row.maybe_int("progress")?,
         idle_beats: row.int("idle_beats")?,
         receipt,
+        rules: Rules {
+            leased: row.int("ruleset")?,
+            job: row.int("job_ruleset")?,
+            results,
+            dry_run: row.bool("dry_run")?,
+        },
     })
 }
 

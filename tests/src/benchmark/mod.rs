@@ -7,6 +7,7 @@ mod large;
 mod pipeline;
 mod queue;
 mod report;
+mod rules;
 mod schedulers;
 mod server;
 mod single;
@@ -62,6 +63,8 @@ pub enum Part {
     Single,
     /// Units of one record on PostgreSQL, with four schedulers against one.
     Schedulers,
+    /// Declared rules beside the pack.
+    Rules,
     /// Ten times the records, on SQLite.
     Large,
 }
@@ -101,6 +104,9 @@ pub async fn run(options: &Options) -> Result<()> {
     }
     if options.wants(Part::Schedulers) {
         println!("{}", schedulers::run(options, &server).await?);
+    }
+    if options.wants(Part::Rules) {
+        println!("{}", rules::run(options)?);
     }
     if options.wants(Part::Large) {
         if table.median(Store::Sqlite.name()).is_none() {

@@ -90,7 +90,7 @@ impl Table {
             );
         }
         text.push('\n');
-        text + &self.processes()
+        text + self.processes().as_str()
     }
 
     fn processes(&self) -> String {

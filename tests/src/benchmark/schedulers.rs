@@ -87,7 +87,7 @@ pub(super) async fn run(options: &Options, server: &Server) -> Result<String> {
     for turn in &turns {
         let _ = writeln!(text, "{}", row(turn, options, cores));
     }
-    Ok(text + "\n" + &verdict(&turns, options, cores))
+    Ok(text + "\n" + verdict(&turns, options, cores).as_str())
 }
 
 async fn one(

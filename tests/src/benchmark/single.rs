@@ -36,7 +36,7 @@ pub(super) async fn run(options: &Options, server: &Server) -> Result<String> {
             server.drop_database(&database).await;
         }
     }
-    Ok(text + &processes)
+    Ok(text + processes.as_str())
 }
 
 /// From the worker's start to the last unit done, and what the processes used for it.

@@ -112,7 +112,7 @@ async fn each_state_that_a_job_enters_has_a_row(bench: &Bench) {
     let states = async |now| {
         let claim = claim(&store, 10, now).await;
         let states = claim.rows.iter().map(|row| match row.told {
-            Told::Job { state, created_at } => {
+            Told::Job { state, created_at, .. } => {
                 assert_eq!((created_at, row.unit_id()), (T0, 0));
                 (row.job_id, state)
             }

@@ -96,11 +96,11 @@ async fn a_rule_that_is_wrong_too_often_is_paused_once(bench: &Bench) {
     let job = job(bench, MAX_SAMPLE).await;
     look(bench, 10, 2).await;
     // Two of ten may be chance when one in ten is allowed.
-    assert_eq!(bench.store.pause_rules().await.unwrap(), []);
+    assert_eq!(bench.store.pause_rules(T0).await.unwrap(), []);
     look(bench, 20, 20).await;
     let paused = [(job.id, "a.fix".to_owned()), (job.id, "a.more".to_owned())];
-    assert_eq!(bench.store.pause_rules().await.unwrap(), paused);
-    assert_eq!(bench.store.pause_rules().await.unwrap(), []);
+    assert_eq!(bench.store.pause_rules(T0).await.unwrap(), paused);
+    assert_eq!(bench.store.pause_rules(T0).await.unwrap(), []);
     // Work that is leased from now on knows it.
     bench.import(&job, "more", 0, &records(RECORDS + 1, RECORDS + 1), true).await;
     let lease = bench.worker("w").lease_one(T0).await;

@@ -43,7 +43,7 @@ async fn told(store: &Store, now: Timestamp) -> Vec<(i64, AnswerKind)> {
             assert_eq!((created_at, row.unit_id()), (T0, seq));
             Some((seq, kind))
         }
-        Told::Nothing | Told::Job { .. } | Told::Results { .. } => None,
+        Told::Nothing | Told::Job { .. } | Told::Alert { .. } | Told::Results { .. } => None,
     };
     let mut told: Vec<_> = claim.rows.iter().filter_map(of).collect();
     told.sort_by_key(|(seq, _)| *seq);

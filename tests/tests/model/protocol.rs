@@ -147,6 +147,10 @@ impl Protocol {
                 row.give_back((row.attempts - counted).max(0));
                 Answer::Refused(refusal)
             }
+            commit::Decision::Again(refusal) => {
+                row.give_back(row.attempts);
+                Answer::Refused(refusal)
+            }
             commit::Decision::SetAside => {
                 row.give_back(row.attempts);
                 row.state = UnitState::SetAside;

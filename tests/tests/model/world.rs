@@ -7,7 +7,7 @@ use emend_scheduler::domain::job::JobState;
 use emend_scheduler::domain::lease::{LeaseRef, Token};
 use emend_scheduler::domain::results::Results;
 use emend_scheduler::domain::time::Timestamp;
-use emend_scheduler::domain::unit::{Receipt, Unit, UnitState};
+use emend_scheduler::domain::unit::{Receipt, Rules, Unit, UnitState};
 
 use crate::promise::Broken;
 
@@ -119,6 +119,7 @@ impl Row {
                 epoch: i64::from(self.epoch),
                 digest: vec![digest],
             }),
+            rules: Rules::default(),
         }
     }
 

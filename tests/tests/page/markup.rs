@@ -36,7 +36,12 @@ impl Validator for Doubter {
         let doubt = |record: &emend_worker::Record<'_>| {
             let right = record.get("value").unwrap_or_default().strip_suffix(WRONG)?;
             let proposals = vec![right.to_owned()];
-            let finding = Finding { code: "value.doubtful".into(), field: "value".into(), proposals };
+            let finding = Finding {
+                code: "value.doubtful".into(),
+                field: "value".into(),
+                proposals,
+                ..Finding::default()
+            };
             Some(Outcome { changes: vec![], findings: vec![finding] })
         };
         records.iter().map(|record| doubt(record).unwrap_or_default()).collect()

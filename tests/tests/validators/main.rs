@@ -6,6 +6,7 @@ mod lies;
 mod python;
 mod register;
 mod slow;
+mod trials;
 
 use std::time::Duration;
 

@@ -168,7 +168,7 @@ fn judge(record: &RecordToValidate, lie: Option<Lie>) -> ValidatedRecord {
             1 => answer.findings.push(Finding {
                 code: "phone.unregistered".into(),
                 field: "phone".into(),
-                proposals: vec![],
+                ..Finding::default()
             }),
             _ => {}
         },

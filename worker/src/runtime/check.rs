@@ -4,8 +4,9 @@ use std::fmt;
 
 use emend_proto::v1::{self, RecordResult, Verdict};
 
+use super::chain::{Chain, Rules, parts};
 use super::panics;
-use crate::{Change, Finding, JobContext, Outcome, Record, Validator, alike};
+use crate::{Finding, JobContext, Outcome, Record, Validator, alike};
 
 /// Why a record is `failed`. Holds no value of the record.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,43 +53,55 @@ impl fmt::Display for Failure {
     }
 }
 
-/// What `validator` says of one record, checked.
+/// What a chain says of one record, checked.
 pub(crate) fn check(
-    validator: &dyn Validator,
-    job: &JobContext,
-    paused: &[String],
+    chain: &Chain,
+    rules: &Rules,
     seq: u64,
     record: &v1::Record,
 ) -> Result<RecordResult, Failure> {
     let record = Record::parse(&record.key, &record.payload).map_err(|_| Failure::Payload)?;
+    let (validator, job) = (&*chain.pack.validator, &chain.pack.job);
+    let mut outcome = one(validator, job, &record)?;
+    rules.leave_out(&mut outcome);
+    let outcome = held_back(outcome, rules);
+    // It asks the validator once more. One that does not stand that has still answered.
+    let alike = panics::caught(|| alike(validator, job, &record, &outcome)).unwrap_or_default();
+    let mut result = RecordResult { alike, ..into_result(seq, outcome) };
+    for member in &chain.behind {
+        member.run(&record, rules, chain.key_field(), &mut result)?;
+    }
+    Ok(result)
+}
+
+/// What one validator says of one record, held against its promises.
+pub(crate) fn one(
+    validator: &dyn Validator,
+    job: &JobContext,
+    record: &Record<'_>,
+) -> Result<Outcome, Failure> {
     let outcomes =
-        panics::caught(|| validator.validate(job, std::slice::from_ref(&record))).map_err(Failure::Panic)?;
+        panics::caught(|| validator.validate(job, std::slice::from_ref(record))).map_err(Failure::Panic)?;
     let [outcome] = <[Outcome; 1]>::try_from(outcomes)
         .map_err(|_| Failure::Outcome("there must be one for each record"))?;
     keep_promises(&outcome)?;
-    let outcome = held_back(outcome, paused);
-    // It asks the validator once more. One that does not stand that has still answered.
-    let alike = panics::caught(|| alike(validator, job, &record, &outcome)).unwrap_or_default();
-    Ok(RecordResult { alike, ..into_result(seq, outcome) })
+    Ok(outcome)
 }
 
 /// What rules that are paused would have changed goes to a person, with what the chain would have made of it.
-fn held_back(mut outcome: Outcome, paused: &[String]) -> Outcome {
-    let is_paused = |change: &Change| paused.iter().any(|rule| *rule == change.rule);
-    let mut fields: Vec<_> = outcome
-        .changes
-        .iter()
-        .filter(|change| is_paused(change))
-        .map(|change| change.field.clone())
-        .collect();
-    fields.sort();
-    fields.dedup();
-    for field in fields {
-        let last = outcome.changes.iter().rfind(|change| change.field == field);
-        let proposals = last.map(|change| change.after.clone()).into_iter().collect();
+pub(crate) fn held_back(mut outcome: Outcome, rules: &Rules) -> Outcome {
+    let paused = outcome.changes.iter().filter(|change| rules.is_paused(&change.rule));
+    // Of a field's rules that are paused, the first is named.
+    let mut fields: Vec<_> = paused.map(|change| (change.field.clone(), change.rule.clone())).collect();
+    fields.sort_by(|(one, _), (other, _)| one.cmp(other));
+    fields.dedup_by(|(one, _), (other, _)| one == other);
+    for (field, rule) in fields {
+        let of_field = || outcome.changes.iter().filter(|change| change.field == field);
+        let proposals = of_field().next_back().map(|change| change.after.clone()).into_iter().collect();
+        let rule = parts(&rule, of_field().map(|change| change.rule.as_ref())).into();
         let code = paused_code(&field).into();
         outcome.changes.retain(|change| change.field != field);
-        outcome.findings.push(Finding { code, field, proposals });
+        outcome.findings.push(Finding { code, field, proposals, rule });
     }
     outcome
 }
@@ -139,6 +152,7 @@ fn into_result(seq: u64, outcome: Outcome) -> RecordResult {
         code: finding.code.into_owned(),
         field: finding.field.into_owned(),
         proposals: finding.proposals,
+        rule: finding.rule.into_owned(),
     });
     RecordResult {
         seq,
@@ -151,8 +165,13 @@ fn into_result(seq: u64, outcome: Outcome) -> RecordResult {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+    use std::sync::Arc;
+
+    use emend_proto::v1::{Lease, PackRef};
+
     use super::*;
-    use crate::Manifest;
+    use crate::{Change, Manifest};
 
     struct Says(Manifest, Vec<Outcome>);
 
@@ -171,7 +190,7 @@ mod tests {
     }
 
     fn finding(code: &'static str) -> Finding {
-        Finding { code: code.into(), field: "phone".into(), proposals: vec![] }
+        Finding { code: code.into(), field: "phone".into(), ..Finding::default() }
     }
 
     fn judge(payload: &'static str, outcomes: Vec<Outcome>) -> Result<Verdict, Failure> {
@@ -182,8 +201,11 @@ mod tests {
             ..Manifest::default()
         };
         let record = v1::Record { key: "k".into(), payload: payload.into(), row: 1 };
-        let job = JobContext { as_of: String::new() };
-        check(&Says(manifest, outcomes), &job, &[], 7, &record).map(|result| result.verdict())
+        let pack = PackRef { name: "test".into(), version: "1".into() };
+        let validator: Arc<dyn Validator> = Arc::new(Says(manifest, outcomes));
+        let packs = HashMap::from([((pack.name.clone(), pack.version.clone()), validator)]);
+        let (chain, _) = Chain::of(&Lease { pack: Some(pack), ..Lease::default() }, &packs);
+        check(&chain.unwrap(), &Rules::default(), 7, &record).map(|result| result.verdict())
     }
 
     fn outcome(changes: &[Change], findings: &[Finding]) -> Vec<Outcome> {
@@ -208,14 +230,19 @@ mod tests {
         let changes =
             vec![by("name", "b", "name.trim"), by("name", "c", "name.case"), by("phone", "d", "phone.fix")];
         let outcome = Outcome { changes: changes.clone(), findings: vec![finding("site.odd")] };
-        assert_eq!(held_back(outcome.clone(), &["other".into()]), outcome);
-        let held = held_back(outcome, &["name.trim".into()]);
+        let paused = |rule: &str| Rules { paused: vec![rule.into()], ..Rules::default() };
+        assert_eq!(held_back(outcome.clone(), &paused("other")), outcome);
+        let held = held_back(outcome, &paused("name.trim"));
         assert_eq!(held.changes, changes[2..]);
-        let told =
-            Finding { code: "name.rule_paused".into(), field: "name".into(), proposals: vec!["c".into()] };
+        let told = Finding {
+            code: "name.rule_paused".into(),
+            field: "name".into(),
+            proposals: vec!["c".into()],
+            rule: "name.trim,name.case".into(),
+        };
         assert_eq!(held.findings[1], told);
         let odd = Outcome { changes: vec![by("Họ tên", "b", "r")], findings: vec![] };
-        assert_eq!(held_back(odd, &["r".into()]).findings[0].code, "record.rule_paused");
+        assert_eq!(held_back(odd, &paused("r")).findings[0].code, "record.rule_paused");
     }
 
     #[test]

@@ -39,6 +39,8 @@ pub struct WorkerConfig {
     /// How long the scheduler may hold a call while no unit is ready. Default: 10 s, at most 60 s.
     #[serde(deserialize_with = "span::deserialize")]
     pub lease_wait: Duration,
+    /// Rule files that jobs may name, read by the program around the worker. None unless given.
+    pub rules: Vec<PathBuf>,
     /// Validators of others, called behind the pack: `http://…`, `https://…` or `unix:/…`. Jobs name them by what they
     /// call themselves. None unless given.
     pub validators: Vec<String>,
@@ -62,6 +64,7 @@ impl Default for WorkerConfig {
             grace: Duration::from_secs(25),
             record_timeout: Duration::from_secs(5),
             lease_wait: Duration::from_secs(10),
+            rules: Vec::new(),
             validators: Vec::new(),
             validator_calls: 4,
             probes: None,

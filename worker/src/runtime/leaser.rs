@@ -40,7 +40,7 @@ pub(crate) struct Leaser {
     pub(crate) held: Arc<Held>,
     pub(crate) pool: Arc<Pool>,
     pub(crate) counters: Arc<Counters>,
-    pub(crate) packs: Packs,
+    pub(crate) packs: Arc<Packs>,
     pub(crate) services: Services,
     pub(crate) slots: usize,
     pub(crate) wait: Duration,
@@ -129,9 +129,7 @@ impl Leaser {
     }
 
     fn unit(&self, lease: Lease) -> Arc<Unit> {
-        let pack = lease.pack.clone().unwrap_or_default();
-        let validator = self.packs.get(&(pack.name, pack.version)).cloned();
-        Arc::new(Unit::new(lease, validator))
+        Arc::new(Unit::new(lease, &self.packs))
     }
 
     fn excuse(&self, status: &Status) {

@@ -134,7 +134,7 @@ pub(crate) fn is_final(status: &Status) -> bool {
 
 /// Whether a refusal says that somebody else has the unit, or that nobody wants it any more: no fault of anybody's.
 pub(crate) fn is_loss(refusal: &Refusal) -> bool {
-    matches!(refusal.reason.as_str(), "LEASE_LOST" | "SUPERSEDED" | "JOB_CANCELLED")
+    matches!(refusal.reason.as_str(), "LEASE_LOST" | "SUPERSEDED" | "JOB_CANCELLED" | "RULESET_CHANGED")
 }
 
 fn client(line: Line) -> WorkServiceClient<Line> {

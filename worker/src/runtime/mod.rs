@@ -3,6 +3,7 @@
 //! Five tasks share one table, [`held::Held`]: the leaser fills it, the pool's threads work it off, the committer and
 //! the reporter empty it, the heartbeat keeps its leases alive. The watchdog looks after the threads.
 
+mod chain;
 mod check;
 mod committer;
 mod config;

@@ -155,7 +155,7 @@ impl Pool {
     }
 
     fn work(&self, seat: SeatId, unit: &Arc<Unit>, spare: &mut BlockWriter) {
-        let Some(validator) = &unit.validator else {
+        let Some(chain) = &unit.chain else {
             // Another worker may have the pack.
             return self.held.fail(unit, "unsupported", true);
         };
@@ -167,7 +167,7 @@ impl Pool {
         loop {
             match unit.step(seat, result.take()) {
                 Step::Validate { seq, record } => {
-                    let checked = check(&**validator, &unit.job, &unit.paused, seq, &record);
+                    let checked = check(chain, &unit.rules, seq, &record);
                     result = Some(checked.unwrap_or_else(|failure| {
                         tracing::debug!(unit = unit.id(), job = unit.job_id, seq, reason = %failure, "record failed");
                         failure.into_result(seq)

@@ -77,7 +77,7 @@ async fn run_until(
     vitals: &Vitals,
 ) -> Result<WorkerReport, WorkerError> {
     let config = config.settled()?;
-    let packs = packs(validators)?;
+    let packs = Arc::new(packs(validators)?);
     let services = Services::new(&config.validators, config.validator_calls)?;
     services.meet().await;
     let mut worker = Worker::start(endpoints, &config, packs, services, &shutdown, vitals)?;
@@ -116,7 +116,7 @@ impl Worker {
     fn start(
         endpoints: Endpoints,
         config: &WorkerConfig,
-        packs: Packs,
+        packs: Arc<Packs>,
         services: Services,
         shutdown: &CancellationToken,
         vitals: &Vitals,
@@ -143,7 +143,7 @@ impl Worker {
         Ok(worker)
     }
 
-    fn spawn(&mut self, config: &WorkerConfig, packs: Packs, services: Services) {
+    fn spawn(&mut self, config: &WorkerConfig, packs: Arc<Packs>, services: Services) {
         let share = || {
             (
                 Arc::clone(&self.link),
@@ -154,7 +154,16 @@ impl Worker {
         };
         let (link, held, pool, counters) = share();
         let (slots, wait) = (config.slots, config.lease_wait);
-        let leaser = Leaser { link, held, pool, counters, packs, services: services.clone(), slots, wait };
+        let leaser = Leaser {
+            link,
+            held,
+            pool,
+            counters,
+            packs: Arc::clone(&packs),
+            services: services.clone(),
+            slots,
+            wait,
+        };
         let (stop, leased) = (self.stop.clone(), self.leased.clone().drop_guard());
         let leasing = async move {
             let ended = leaser.run(stop).await;
@@ -169,7 +178,7 @@ impl Worker {
         let reporting = reporter::report(link, held, counters, self.end.clone());
         let (link, held, _, counters) = share();
         let patience = config.record_timeout;
-        let serving = Server { link, held, counters, services: services.clone(), patience };
+        let serving = Server { link, held, counters, services: services.clone(), packs, patience };
         self.tasks.spawn(serving.run(self.end.clone()));
         self.tasks.spawn(services.watch(self.end.clone()));
         let (_, _, pool, counters) = share();

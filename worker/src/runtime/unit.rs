@@ -5,17 +5,18 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use emend_proto::v1::{Block, Lease, LeaseRef, PackRef, Record, RecordResult};
 use emend_proto::{BlockError, BlockWriter, Decoded, MAX_BLOCK_BYTES, decode};
 
 use tracing::Span;
 
+use super::chain::{Chain, Rules};
 use super::check::Failure;
+use super::leaser::Packs;
 use super::report::Tally;
 use crate::trace::unit_span;
-use crate::{JobContext, Validator};
 
 /// Names a thread of the pool. Never used twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -53,14 +54,14 @@ pub(crate) struct Unit {
     /// Size of its block as it came.
     pub(crate) bytes: usize,
     /// Absent when this worker does not have the unit's pack.
-    pub(crate) validator: Option<Arc<dyn Validator>>,
-    /// Validators to be called behind it, in order.
+    pub(crate) chain: Option<Chain>,
+    /// What comes behind it, in order: a validator that has to be called, and whatever follows that.
     pub(crate) links: Vec<PackRef>,
     /// Its records as they came; empty when no validator needs them.
     pub(crate) records: Block,
-    pub(crate) job: JobContext,
-    /// Rules that are not to change anything.
-    pub(crate) paused: Vec<String>,
+    /// The day of the data.
+    pub(crate) as_of: String,
+    pub(crate) rules: Rules,
     /// From here to its end.
     pub(crate) span: Span,
     order: AtomicU8,
@@ -106,7 +107,8 @@ impl fmt::Debug for Unit {
 }
 
 impl Unit {
-    pub(crate) fn new(lease: Lease, validator: Option<Arc<dyn Validator>>) -> Self {
+    pub(crate) fn new(lease: Lease, packs: &Packs) -> Self {
+        let (chain, links) = Chain::of(&lease, packs);
         let mut block = lease.records.clone().unwrap_or_default();
         // One answer holds many units; a slice of it would keep all of it in memory until the last of them is done.
         block.data = bytes::Bytes::copy_from_slice(&block.data);
@@ -115,11 +117,11 @@ impl Unit {
             first_seq: lease.first_seq,
             last_seq: lease.last_seq,
             bytes: block.data.len(),
-            validator,
-            records: if lease.validators.is_empty() { Block::default() } else { block.clone() },
-            links: lease.validators.clone(),
-            job: JobContext { as_of: lease.as_of.clone() },
-            paused: lease.paused_rules.clone(),
+            chain,
+            records: if links.is_empty() { Block::default() } else { block.clone() },
+            links,
+            as_of: lease.as_of.clone(),
+            rules: Rules::of(&lease),
             span: unit_span(lease.unit_id, lease.job_id, lease.epoch, &lease.traceparent),
             lease: lease_ref(lease),
             order: AtomicU8::new(Order::Go as u8),

@@ -26,10 +26,13 @@ pub trait Validator: Send + Sync + 'static {
 }
 
 /// What a validator may know of the job it works for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct JobContext {
     /// The day of the data, `YYYY-MM-DD`: nothing in a record happened after it. Empty when the job has none.
     pub as_of: String,
+    /// Rules that are not to run, by the names that the validator gives them in its changes. A validator whose
+    /// rules stand or fall together need not heed it.
+    pub without: Vec<String>,
 }
 
 /// What a validator says of one record. Neither changes nor findings: the record is valid as it is.
@@ -56,7 +59,7 @@ pub struct Change {
 }
 
 /// Why a record needs a person.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Finding {
     /// A stable code, `field.reason`, of `[a-z0-9_]`: `national_id.sex`.
     pub code: Cow<'static, str>,
@@ -64,4 +67,7 @@ pub struct Finding {
     pub field: Cow<'static, str>,
     /// Values that might be right, best first.
     pub proposals: Vec<String>,
+    /// The rule that found it. Empty where it is the code that says so. The worker adds, after a comma, rules whose changes
+    /// of the field become proposals.
+    pub rule: Cow<'static, str>,
 }

@@ -56,6 +56,20 @@ impl<'a> Record<'a> {
         Record { key: self.key, fields }
     }
 
+    /// This record as `changes` leave it, each a field and its value; later ones count.
+    #[cfg(feature = "runtime")]
+    pub(crate) fn patched<'b>(&'b self, changes: impl Iterator<Item = (&'b str, &'b str)>) -> Record<'b> {
+        let fields = self.fields().map(|(name, value)| (name.into(), value.into()));
+        let mut fields: Vec<(Cow<'b, str>, Cow<'b, str>)> = fields.collect();
+        for (field, value) in changes {
+            match fields.iter_mut().find(|(name, _)| name == field) {
+                Some((_, there)) => *there = value.into(),
+                None => fields.push((field.into(), value.into())),
+            }
+        }
+        Record { key: self.key, fields }
+    }
+
     /// The key, unique within the job.
     pub fn key(&self) -> &'a str {
         self.key

@@ -306,6 +306,7 @@ pub(crate) fn lease(unit_id: u64, acts: &[&str]) -> Lease {
     };
     let records: Vec<Record> = acts.iter().enumerate().map(record).collect();
     Lease {
+        rules_off: Vec::new(),
         unit_id,
         epoch: 1,
         token: vec![7; 16],

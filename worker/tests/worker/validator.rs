@@ -43,7 +43,7 @@ impl Validator for Obedient {
 
     fn validate(&self, _: &JobContext, records: &[Record<'_>]) -> Vec<Outcome> {
         let finding =
-            |code: &'static str| Finding { code: code.into(), field: "do".into(), proposals: vec![] };
+            |code: &'static str| Finding { code: code.into(), field: "do".into(), ..Finding::default() };
         let change =
             || Change { field: "do".into(), before: "fix".into(), after: "ok".into(), rule: "r".into() };
         match records[0].get("do").unwrap() {

@@ -99,6 +99,11 @@ async fn job(call: &Call) -> Result<Value, Fault> {
 
 /// Keys of records on which the rules gave up. A call of its own: it reads blocks, and changes seldom.
 async fn failed(call: &Call) -> Result<Value, Fault> {
+    let request = v1::GetJobRequest { job: asked(call)?, with_tallies: false };
+    let found = ask!(call, get_job, request).await?.job.unwrap_or_default();
+    if found.policy.is_some_and(|policy| policy.dry_run) {
+        return Ok(json!({ "more": false, "records": [] }));
+    }
     let request = v1::ListRecordsRequest {
         job: asked(call)?,
         verdict: Verdict::Failed.into(),

@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use emend_proto::v1::{self, FindingText, JobState, UnitState};
+use emend_proto::v1::threshold::{Action, Of};
+use emend_proto::v1::{self, FindingText, JobState, UnitState, Verdict};
 use serde_json::{Value, json};
 
 use crate::desk::json::{Object, list, seconds};
@@ -11,7 +12,8 @@ use crate::desk::json::{Object, list, seconds};
 pub(super) fn job(job: &v1::Job) -> Value {
     let schedule = job.schedule.unwrap_or_default();
     let pack = job.pack.clone().unwrap_or_default();
-    let reviews = job.policy.clone().unwrap_or_default().reviews.unwrap_or_default();
+    let policy = job.policy.clone().unwrap_or_default();
+    let (dry_run, reviews) = (policy.dry_run, policy.reviews.unwrap_or_default());
     Object::default()
         .with("id", job.id)
         .with("name", job.name.as_str())
@@ -20,12 +22,39 @@ pub(super) fn job(job: &v1::Job) -> Value {
         .with("pack", format!("{} {}", pack.name, pack.version))
         .with("priority", schedule.priority)
         .with("weight", schedule.weight)
+        .with("awaits_approval", job.awaits_approval)
+        .with("revising", job.revising)
+        .with("dry_run", dry_run)
+        .with("waiting", job.progress.as_ref().map_or(0, |progress| progress.records_waiting))
+        .with("trips", list(job.trips.clone(), trip))
+        .with("withdrawn", list(job.withdrawn.clone(), |of| json!(format!("{}@{}", of.name, of.version))))
+        .with("rules_off", job.rules_off.clone())
         .with("sample", reviews.sample)
         .with("error_limit", reviews.error_limit)
         .maybe("deadline_in", schedule.deadline_in.map(seconds))
         .maybe("age", job.age.map(seconds))
         .with("progress", progress(job.progress.clone().unwrap_or_default()))
         .done()
+}
+
+/// A threshold that was exceeded.
+fn trip(trip: v1::Trip) -> Value {
+    let threshold = trip.threshold.unwrap_or_default();
+    let (kind, name) = match &threshold.of {
+        Some(Of::Rule(rule)) => ("rule", rule.as_str()),
+        Some(Of::Finding(code)) => ("finding", code.as_str()),
+        Some(Of::Validator(name)) => ("validator", name.as_str()),
+        Some(Of::Verdict(verdict)) if *verdict == i32::from(Verdict::Failed) => ("verdict", "failed"),
+        Some(Of::Verdict(_)) | None => ("verdict", "routed"),
+    };
+    json!({
+        "kind": kind,
+        "name": name,
+        "count": trip.count,
+        "records": trip.records,
+        "over": threshold.over,
+        "routes": threshold.action() == Action::Route,
+    })
 }
 
 fn progress(progress: v1::Progress) -> Value {

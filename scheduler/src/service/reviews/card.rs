@@ -77,7 +77,7 @@ pub(super) fn case(reviewed: &Reviewed) -> Result<Case, StoreError> {
         if (seq / 2 + i64::try_from(before.len()).unwrap_or(0)) % 2 == 0 {
             proposals.reverse();
         }
-        v1::Finding { code: check_code(field), field: field.clone(), proposals }
+        v1::Finding { code: check_code(field), field: field.clone(), proposals, ..v1::Finding::default() }
     };
     let findings = came.iter().map(finding).collect();
     Ok(Case { fields, findings, came })

@@ -13,9 +13,11 @@ use super::super::{App, job_ref, status};
 use super::card::{card, case};
 use super::read;
 use crate::domain::job::JobRef;
-use crate::domain::review::{AnswerKind, Case, Effect, ReviewRef};
+use crate::domain::review::{AnswerKind, Case, Effect, ReviewLane, ReviewRef};
 use crate::domain::time::Timestamp;
-use crate::store::{ClusterSizes, Held, LeasedReviews, Logged, OwnQueue, ReviewQueue, StoreError};
+use crate::store::{
+    ClusterSizes, Held, LeasedReviews, Logged, OwnQueue, ReviewQueue, ReviewSeen, StoreError,
+};
 
 /// Sums over the queue may be this old.
 const QUEUE_AGE: Duration = Duration::from_secs(1);
@@ -166,5 +168,20 @@ pub(in crate::service) fn decision(logged: Logged, now: Timestamp) -> v1::Decisi
         undone: logged.undone,
         members: u32::try_from(logged.members).unwrap_or(u32::MAX),
         stands: logged.stands,
+    }
+}
+
+/// A review as seen from outside.
+pub(in crate::service) fn seen(seen: ReviewSeen, now: Timestamp) -> v1::ReviewStatus {
+    let ReviewSeen { review, kind, due_at } = seen;
+    let held = review.expires_at.filter(|at| !review.decided && *at > now);
+    v1::ReviewStatus {
+        kind,
+        decided: review.decided,
+        round: u32::try_from(review.round).unwrap_or(u32::MAX),
+        for_lead: review.lane == ReviewLane::Lead,
+        holder: review.holder.filter(|_| held.is_some()).unwrap_or_default(),
+        expires_in: held.map(|at| proto_duration(at.since(now))),
+        final_in: (review.decided && due_at > now).then(|| proto_duration(due_at.since(now))),
     }
 }

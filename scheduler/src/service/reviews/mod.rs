@@ -11,7 +11,7 @@ use emend_proto::v1::review_service_server::ReviewService;
 use emend_proto::v1::{self};
 use tonic::{Code, Request, Response, Status};
 
-pub(super) use look::{Clusters, Queues, answer_kind, decision};
+pub(super) use look::{Clusters, Queues, answer_kind, decision, seen};
 pub(super) use shelf::Shared;
 
 use super::accounts::who;

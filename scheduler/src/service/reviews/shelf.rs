@@ -25,11 +25,14 @@ pub(in crate::service) struct Shelf {
 
 #[derive(Debug, Default)]
 struct Kept {
-    units: BTreeMap<(i64, i64), Arc<ReviewedUnit>>,
+    units: BTreeMap<Place, Arc<ReviewedUnit>>,
     /// The oldest first.
-    order: VecDeque<(i64, i64)>,
+    order: VecDeque<Place>,
     jobs: HashMap<JobRef, (Instant, Arc<OfJob>)>,
 }
+
+/// A job, its ruleset, and a unit's first record: with another ruleset a unit may have other results.
+type Place = (i64, i64, i64);
 
 /// A job and its form.
 #[derive(Debug)]
@@ -39,13 +42,14 @@ pub(super) struct OfJob {
 }
 
 impl Kept {
-    fn unit(&self, job_id: i64, seq: i64) -> Option<Arc<ReviewedUnit>> {
-        let (_, unit) = self.units.range((job_id, i64::MIN)..=(job_id, seq)).next_back()?;
+    fn unit(&self, job: &Job, seq: i64) -> Option<Arc<ReviewedUnit>> {
+        let of_job = |seq| (job.id, job.ruleset, seq);
+        let (_, unit) = self.units.range(of_job(i64::MIN)..=of_job(seq)).next_back()?;
         (unit.last_seq >= seq).then(|| unit.clone())
     }
 
-    fn keep(&mut self, job_id: i64, unit: Arc<ReviewedUnit>) {
-        let key = (job_id, unit.first_seq);
+    fn keep(&mut self, job: &Job, unit: Arc<ReviewedUnit>) {
+        let key = (job.id, job.ruleset, unit.first_seq);
         if self.units.insert(key, unit).is_none() {
             self.order.push_back(key);
         }
@@ -69,18 +73,24 @@ impl Shelf {
 }
 
 impl App {
-    /// The unit of a place. Results are written once, so what was read stays right.
+    /// The unit of a place. Results are written once for each ruleset, so what was read stays right; while a job is being
+    /// revised nothing is kept.
     pub(super) async fn unit_on_shelf(&self, job_id: i64, seq: i64) -> Result<Arc<ReviewedUnit>, StoreError> {
-        if let Some(unit) = self.shelf.kept().unit(job_id, seq) {
+        let of_job = self.job_on_shelf(JobRef::Id(job_id)).await?;
+        let job = &of_job.job;
+        if job.revising {
+            return self.store.reviewed(job_id, seq).await.map(Arc::new);
+        }
+        if let Some(unit) = self.shelf.kept().unit(job, seq) {
             return Ok(unit);
         }
         let _turn = self.shelf.look.lock().await;
         // Whoever had the turn before may have found it.
-        if let Some(unit) = self.shelf.kept().unit(job_id, seq) {
+        if let Some(unit) = self.shelf.kept().unit(job, seq) {
             return Ok(unit);
         }
         let unit = Arc::new(self.store.reviewed(job_id, seq).await?);
-        self.shelf.kept().keep(job_id, unit.clone());
+        self.shelf.kept().keep(job, unit.clone());
         Ok(unit)
     }
 

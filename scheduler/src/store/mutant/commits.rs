@@ -13,19 +13,19 @@ use crate::store::{Lane, Outbox, Store, StoreError, units};
 /// As the true statement, without the epoch.
 const DONE: Sql = Sql::pair(
     "UPDATE units u SET state = 'done', commit_id = t.commit_id, digest = t.digest, holder = $1, done_at = $2,
-         expires_at = NULL, epoch = t.epoch, valid = t.valid, corrected = t.corrected, routed = t.routed, failed = t.failed,
+         expires_at = NULL, epoch = t.epoch, revision = u.ruleset, valid = t.valid, corrected = t.corrected, routed = t.routed, failed = t.failed,
          tallies = t.tallies
      FROM unnest($3::bigint[], $4::bigint[], $5::text[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[],
          $10::text[], $11::bytea[])
          AS t (id, epoch, commit_id, valid, corrected, routed, failed, tallies, digest)
      WHERE u.id = t.id",
     "UPDATE units SET state = 'done', commit_id = value ->> 2, digest = substr($4, value ->> 8, value ->> 9), holder = $1,
-         done_at = $2, expires_at = NULL, epoch = value ->> 1, valid = value ->> 3, corrected = value ->> 4, routed = value ->> 5,
+         done_at = $2, expires_at = NULL, epoch = value ->> 1, revision = ruleset, valid = value ->> 3, corrected = value ->> 4, routed = value ->> 5,
          failed = value ->> 6, tallies = value ->> 7
      FROM json_each($3) WHERE units.id = value ->> 0",
 );
 const PEEK: Sql = Sql::same(
-    "SELECT u.*, j.state AS job_state, j.deleted FROM units u JOIN jobs j ON j.id = u.job_id WHERE u.id = $1",
+    "SELECT u.*, j.state AS job_state, j.deleted, j.ruleset AS job_ruleset, j.dry_run FROM units u JOIN jobs j ON j.id = u.job_id WHERE u.id = $1",
 );
 const FORGET: Sql = Sql::same("DELETE FROM blocks WHERE unit_id = $1 AND revision = 1");
 

@@ -13,7 +13,7 @@ const ENDED_LATELY: Duration = Duration::from_secs(60 * 60);
 const AGAIN_UNITS: Sql = Sql::same(
     "INSERT INTO outbox (job_id, unit_id, what, at, due_at)
      SELECT u.job_id, u.id, 'results', COALESCE(u.done_at, j.created_at), 0 FROM units u JOIN jobs j ON j.id = u.job_id
-     WHERE u.state = 'done' AND u.routed + u.failed > 0 AND NOT j.deleted AND NOT j.blocks_gone
+     WHERE u.state = 'done' AND u.routed + u.failed > 0 AND NOT j.deleted AND NOT j.blocks_gone AND NOT j.dry_run
        AND (j.ended_at IS NULL OR j.ended_at >= $1)
      ON CONFLICT (job_id, unit_id, what) DO UPDATE SET due_at = 0",
 );

@@ -25,7 +25,7 @@ pub use told::Told;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Outbox(bool);
 
-// What a row speaks of, beside the states of jobs; its `unit_id` is the unit, the record's place, or 0.
+// What a row speaks of, beside the states of jobs and alerts; its `unit_id` is the unit, the record's place, a number, or 0.
 const RESULTS: &str = "results";
 const DECIDED: &str = "decided";
 const AGAIN: &str = "again";
@@ -33,11 +33,14 @@ const AGAIN: &str = "again";
 /// A scheduler that told something within this is at work.
 const LATELY: Duration = Duration::from_secs(1);
 
+/// A unit that was run again may still have its row.
 const INSERT_UNITS: Sql = Sql::pair(
     "INSERT INTO outbox (job_id, unit_id, what, at, due_at)
-     SELECT job_id, id, 'results', $2, 0 FROM units WHERE id = ANY($1)",
+     SELECT job_id, id, 'results', $2, 0 FROM units WHERE id = ANY($1)
+     ON CONFLICT (job_id, unit_id, what) DO UPDATE SET at = excluded.at, due_at = 0",
     "INSERT INTO outbox (job_id, unit_id, what, at, due_at)
-     SELECT job_id, id, 'results', $2, 0 FROM units WHERE id IN (SELECT value FROM json_each($1))",
+     SELECT job_id, id, 'results', $2, 0 FROM units WHERE id IN (SELECT value FROM json_each($1))
+     ON CONFLICT (job_id, unit_id, what) DO UPDATE SET at = excluded.at, due_at = 0",
 );
 /// What may have been said before without its reviews is said once more, under the same ids.
 const INSERT_REVIEWED: Sql = Sql::pair(
@@ -52,6 +55,10 @@ const INSERT: Sql = Sql::same(
     "INSERT INTO outbox (job_id, unit_id, what, at, due_at) VALUES ($1, 0, $2, $3, $4)
      ON CONFLICT (job_id, unit_id, what) DO NOTHING",
 );
+const INSERT_ALERT: Sql = Sql::same(
+    "INSERT INTO outbox (job_id, unit_id, what, at, due_at) VALUES ($1, $2, $3, $4, 0)
+     ON CONFLICT (job_id, unit_id, what) DO NOTHING",
+);
 /// Due when the decision is final, and not before: until then it may be taken back.
 const INSERT_DECIDED: Sql = Sql::pair(
     "INSERT INTO outbox (job_id, unit_id, what, at, due_at) SELECT $1, seq, 'decided', $2, $2 FROM unnest($3) AS t (seq)",
@@ -64,6 +71,28 @@ const DELETE_DECIDED: Sql = Sql::pair(
 );
 
 impl Outbox {
+    /// The job's canary is done, and the rest waits.
+    pub(super) const AWAITS_APPROVAL: &str = "awaits_approval";
+    /// The job has exceeded a threshold.
+    pub(super) const TRIPPED: &str = "tripped";
+    /// Rules of the job are wrong too often.
+    pub(super) const RULES_PAUSED: &str = "rules_paused";
+
+    /// Says that an operator should look at a job. `number` tells alerts of one kind apart.
+    pub(super) async fn alert(
+        self,
+        tx: &mut Tx,
+        job_id: i64,
+        number: i64,
+        what: &'static str,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        if self.0 {
+            tx.execute(INSERT_ALERT, params![job_id, number, what, now]).await?;
+        }
+        Ok(())
+    }
+
     /// Says which of these units have something for people.
     pub(super) async fn units(
         self,
@@ -71,8 +100,8 @@ impl Outbox {
         accepted: &[(Receipt, Results)],
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let told =
-            accepted.iter().filter(|(_, results)| results.verdicts.routed + results.verdicts.failed > 0);
+        // A dry run has nothing for people.
+        let told = accepted.iter().filter(|(_, results)| !results.reviews.is_empty());
         let ids: Vec<UnitId> = told.map(|(receipt, _)| receipt.unit_id).collect();
         if !self.0 || ids.is_empty() {
             return Ok(());

@@ -9,7 +9,7 @@ use super::super::db::{Column, Row, Sql, Tx, params};
 use super::super::jobs::read_state;
 use super::super::units::read_block;
 use super::claim::{Claim, Key, OutboxRow};
-use super::{AGAIN, DECIDED, RESULTS, again};
+use super::{AGAIN, DECIDED, Outbox, RESULTS, again};
 use crate::domain::job::JobState;
 use crate::domain::review::AnswerKind;
 use crate::domain::time::Timestamp;
@@ -24,6 +24,17 @@ pub enum Told {
         created_at: Timestamp,
         /// The state.
         state: JobState,
+        /// How often what the job runs has changed: it may enter a state again for that.
+        ruleset: i64,
+    },
+    /// An operator should look at a job.
+    Alert {
+        /// When the job was made.
+        created_at: Timestamp,
+        /// Tells alerts of one kind apart.
+        number: i64,
+        /// Why, a code.
+        what: &'static str,
     },
     /// A unit's results were committed.
     Results {
@@ -49,17 +60,19 @@ pub enum Told {
     Nothing,
 }
 
+const ALERTS: [&str; 3] = [Outbox::AWAITS_APPROVAL, Outbox::TRIPPED, Outbox::RULES_PAUSED];
+
 const OF_UNITS: Sql = Sql::pair(
     "SELECT u.id, u.commit_id, b.count, b.plain_bytes, b.checksum, b.data
-     FROM units u JOIN blocks b ON b.unit_id = u.id AND b.revision = 1
+     FROM units u JOIN blocks b ON b.unit_id = u.id AND b.revision = CASE u.revision WHEN 0 THEN 1 ELSE u.revision END
      WHERE u.id = ANY($1) AND u.commit_id IS NOT NULL",
     "SELECT u.id, u.commit_id, b.count, b.plain_bytes, b.checksum, b.data
-     FROM units u JOIN blocks b ON b.unit_id = u.id AND b.revision = 1
+     FROM units u JOIN blocks b ON b.unit_id = u.id AND b.revision = CASE u.revision WHEN 0 THEN 1 ELSE u.revision END
      WHERE u.id IN (SELECT value FROM json_each($1)) AND u.commit_id IS NOT NULL",
 );
 const OF_JOBS: Sql = Sql::pair(
-    "SELECT id, created_at FROM jobs WHERE id = ANY($1)",
-    "SELECT id, created_at FROM jobs WHERE id IN (SELECT value FROM json_each($1))",
+    "SELECT id, created_at, ruleset FROM jobs WHERE id = ANY($1)",
+    "SELECT id, created_at, ruleset FROM jobs WHERE id IN (SELECT value FROM json_each($1))",
 );
 /// As it stands now. A decision that was taken back has no row any more; should one be left, it says nothing.
 const OF_DECISIONS: Sql = Sql::pair(
@@ -102,8 +115,17 @@ pub(super) async fn read(
             RESULTS => units.remove(&key.1),
             DECIDED => decided.remove(&(key.0, key.1)),
             state => {
-                let state = read_state(state)?;
-                made.get(&key.0).map(|created_at| Told::Job { created_at: *created_at, state })
+                let made = made.get(&key.0).copied();
+                let alert = ALERTS.into_iter().find(|alert| *alert == state);
+                match (made, alert) {
+                    (None, _) => None,
+                    (Some((created_at, _)), Some(what)) => {
+                        Some(Told::Alert { created_at, number: key.1, what })
+                    }
+                    (Some((created_at, ruleset)), None) => {
+                        Some(Told::Job { created_at, state: read_state(state)?, ruleset })
+                    }
+                }
             }
         };
         claimed.push(OutboxRow { job_id: key.0, at, told: told.unwrap_or(Told::Nothing), key });
@@ -146,10 +168,11 @@ async fn decided_of(
     tx.rows(OF_DECISIONS, params![now, table]).await?.iter().map(read).collect()
 }
 
-async fn made_at(tx: &mut Tx, jobs: Vec<i64>) -> Result<HashMap<i64, Timestamp>, StoreError> {
+async fn made_at(tx: &mut Tx, jobs: Vec<i64>) -> Result<HashMap<i64, (Timestamp, i64)>, StoreError> {
     if jobs.is_empty() {
         return Ok(HashMap::new());
     }
     let rows = tx.rows(OF_JOBS, params![jobs]).await?;
-    rows.iter().map(|row| Ok((row.int("id")?, Timestamp(row.int("created_at")?)))).collect()
+    let made = |row: &Row| Ok((row.int("id")?, (Timestamp(row.int("created_at")?), row.int("ruleset")?)));
+    rows.iter().map(made).collect()
 }

@@ -7,7 +7,10 @@ use super::super::db::{Sql, params};
 use super::super::records::damaged;
 use super::super::units::read_block;
 use super::super::{JobConflict, ReviewConflict, Store, StoreError};
+use super::read_review;
 use crate::domain::results::{Sample, ToReview};
+use crate::domain::review::Review;
+use crate::domain::time::Timestamp;
 
 /// A record that people may look at, and its result.
 #[derive(Debug, Clone)]
@@ -45,14 +48,43 @@ impl ReviewedUnit {
 /// The unit of a place, with both its blocks; the newest results are in force.
 const UNIT: Sql = Sql::same(
     "SELECT b.revision, u.id, u.first_seq, u.last_seq, b.count, b.plain_bytes, b.checksum, b.data
-     FROM (SELECT id, first_seq, last_seq FROM units
+     FROM (SELECT id, first_seq, last_seq, CASE revision WHEN 0 THEN 1 ELSE revision END AS revision FROM units
            WHERE job_id = $1 AND state <> 'split' AND first_seq <= $2 ORDER BY first_seq DESC LIMIT 1) u
      JOIN blocks b ON b.unit_id = u.id
-     WHERE b.revision = 0 OR b.revision = (SELECT MAX(m.revision) FROM blocks m WHERE m.unit_id = u.id)
+     WHERE b.revision IN (0, u.revision)
      ORDER BY b.revision",
 );
 
+/// A review as seen from outside: not a lease.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReviewSeen {
+    /// Its state.
+    pub review: Review,
+    /// The codes of its findings.
+    pub kind: String,
+    /// Decided: final from then on.
+    pub due_at: Timestamp,
+}
+
+const ONE: Sql = Sql::same("SELECT * FROM reviews WHERE job_id = $1 AND seq = $2");
+
 impl Store {
+    /// The review of a place, if its record needs people, or did.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails.
+    pub async fn review_of(&self, job_id: i64, seq: i64) -> Result<Option<ReviewSeen>, StoreError> {
+        let row =
+            self.read(move |tx| Box::pin(async move { tx.row(ONE, params![job_id, seq]).await })).await?;
+        let Some(row) = row else { return Ok(None) };
+        // That a corrected record is looked into is nobody's to see.
+        if row.maybe_text("sampled")?.is_some() {
+            return Ok(None);
+        }
+        let due_at = Timestamp(row.int("due_at")?);
+        Ok(Some(ReviewSeen { review: read_review(&row)?, kind: row.text("kind")?, due_at }))
+    }
+
     /// Records of the unit of a place that people may look at.
     ///
     /// # Errors

@@ -17,7 +17,7 @@ mod rating;
 mod shift;
 mod undo;
 
-pub use cases::{Reviewed, ReviewedUnit};
+pub use cases::{ReviewSeen, Reviewed, ReviewedUnit};
 #[cfg(feature = "test-hooks")]
 pub(super) use claim::CLAIMS;
 pub use cluster::ClusterSizes;
@@ -41,8 +41,26 @@ const LOCK: Sql = Sql::pair(
     "SELECT * FROM reviews WHERE job_id = $1 AND seq IN (SELECT value FROM json_each($2)) ORDER BY seq",
 );
 
+const WITHDRAW: Sql = Sql::pair(
+    "DELETE FROM reviews WHERE job_id = $1 AND seq = ANY($2)",
+    "DELETE FROM reviews WHERE job_id = $1 AND seq IN (SELECT value FROM json_each($2))",
+);
+const WITHDRAW_HANDS: Sql = Sql::pair(
+    "DELETE FROM review_hands WHERE job_id = $1 AND seq = ANY($2)",
+    "DELETE FROM review_hands WHERE job_id = $1 AND seq IN (SELECT value FROM json_each($2))",
+);
+
+/// Takes reviews back that nobody has answered: their records have other results now.
+pub(super) async fn withdraw(tx: &mut Tx, job_id: i64, seqs: Vec<i64>) -> Result<(), StoreError> {
+    if seqs.is_empty() {
+        return Ok(());
+    }
+    tx.execute(WITHDRAW, params![job_id, seqs.clone()]).await?;
+    tx.execute(WITHDRAW_HANDS, params![job_id, seqs]).await.map(drop)
+}
+
 /// Holds reviews of one job; those that are not there are left out.
-async fn lock(tx: &mut Tx, job_id: i64, seqs: Vec<i64>) -> Result<Vec<Review>, StoreError> {
+pub(super) async fn lock(tx: &mut Tx, job_id: i64, seqs: Vec<i64>) -> Result<Vec<Review>, StoreError> {
     tx.rows(LOCK, params![job_id, seqs]).await?.iter().map(read_review).collect()
 }
 

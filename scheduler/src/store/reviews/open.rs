@@ -34,11 +34,11 @@ const INSERT_SAMPLES: Sql = Sql::pair(
 /// Done by a scheduler that knew no reviews.
 const MISSING: Sql = Sql::pair(
     "SELECT u.id, b.count, b.plain_bytes, b.checksum, b.data
-     FROM units u JOIN jobs j ON j.id = u.job_id JOIN blocks b ON b.unit_id = u.id AND b.revision = 1
+     FROM units u JOIN jobs j ON j.id = u.job_id JOIN blocks b ON b.unit_id = u.id AND b.revision = CASE u.revision WHEN 0 THEN 1 ELSE u.revision END
      WHERE u.state = 'done' AND NOT u.reviewed AND u.routed + u.failed > 0 AND j.ended_at IS NULL
      ORDER BY u.job_id, u.id LIMIT $1 FOR UPDATE OF u SKIP LOCKED",
     "SELECT u.id, b.count, b.plain_bytes, b.checksum, b.data
-     FROM units u JOIN jobs j ON j.id = u.job_id JOIN blocks b ON b.unit_id = u.id AND b.revision = 1
+     FROM units u JOIN jobs j ON j.id = u.job_id JOIN blocks b ON b.unit_id = u.id AND b.revision = CASE u.revision WHEN 0 THEN 1 ELSE u.revision END
      WHERE u.state = 'done' AND NOT u.reviewed AND u.routed + u.failed > 0 AND j.ended_at IS NULL
      ORDER BY u.job_id, u.id LIMIT $1",
 );

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::super::db::{Sql, Tx, params};
-use super::super::{Lane, Store, StoreError};
+use super::super::{Lane, Outbox, Store, StoreError};
 use crate::domain::quality::RuleQuality;
 use crate::domain::review::HandChange;
+use crate::domain::time::Timestamp;
 
 /// Decided samples, with what the decision that stands changes.
 const SAMPLES: Sql = Sql::same(
@@ -33,20 +34,20 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`] when the database fails.
-    pub async fn pause_rules(&self) -> Result<Vec<(i64, String)>, StoreError> {
+    pub async fn pause_rules(&self, now: Timestamp) -> Result<Vec<(i64, String)>, StoreError> {
+        let outbox = self.outbox;
         let sampling = self.read(|tx| Box::pin(async move { tx.row(SAMPLING, params![]).await }));
         if sampling.await?.is_none() {
             return Ok(Vec::new());
         }
-        self.write(Lane::Normal, |tx| {
+        self.write(Lane::Normal, move |tx| {
             Box::pin(async move {
                 let mut paused = Vec::new();
                 for row in tx.rows(SAMPLING, params![]).await? {
                     let (job_id, before) = (row.int("id")?, row.text("paused_rules")?);
                     #[expect(clippy::cast_precision_loss, reason = "millionths")]
                     let limit = row.int("error_limit_ppm")? as f64 / 1e6;
-                    let mut rules: Vec<String> = serde_json::from_str(&before)
-                        .map_err(|_| StoreError::Internal("paused_rules is no JSON list".into()))?;
+                    let mut rules: Vec<String> = row.json("paused_rules")?;
                     let failing = quality(tx, job_id).await?.into_iter().filter(|rule| rule.fails(limit));
                     let new: Vec<String> =
                         failing.map(|quality| quality.rule).filter(|rule| !rules.contains(rule)).collect();
@@ -56,6 +57,8 @@ impl Store {
                     rules.extend(new.iter().cloned());
                     let after = serde_json::to_string(&rules).expect("texts are always JSON");
                     if tx.execute(PAUSE, params![job_id, after, before]).await? == 1 {
+                        let number = i64::try_from(rules.len()).unwrap_or(i64::MAX);
+                        outbox.alert(tx, job_id, number, Outbox::RULES_PAUSED, now).await?;
                         paused.extend(new.into_iter().map(|rule| (job_id, rule)));
                     }
                 }

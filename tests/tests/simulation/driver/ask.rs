@@ -61,6 +61,7 @@ impl Driver<'_> {
                     SplitOutcome::Halved(unit) => ("halved", unit),
                     SplitOutcome::Failed(unit) => ("failed", unit),
                     SplitOutcome::SetAside(unit) => ("set aside", unit),
+                    SplitOutcome::Abandoned(unit) => ("abandoned", unit),
                 }),
             ),
             Call::Advance => {

@@ -128,6 +128,7 @@ impl Oracle {
                 UnitState::Leased => &mut progress.leased,
                 UnitState::Done => &mut progress.done,
                 UnitState::SetAside => &mut progress.set_aside,
+                UnitState::Waiting => &mut progress.waiting,
                 UnitState::Split => continue,
             } += 1;
         }

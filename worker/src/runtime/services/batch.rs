@@ -6,8 +6,8 @@ use emend_proto::v1::{RecordResult, RecordToValidate, ValidateRequest, Verdict};
 use tonic::{Code, Status};
 
 use super::description::Description;
-use super::merge::current;
 use crate::Record;
+use crate::runtime::chain::current;
 
 /// How often a call is tried on a validator that is there, before its records are asked about apart.
 const TRIES: u32 = 3;

@@ -4,6 +4,7 @@ use emend_proto::v1::{Change, Finding, RecordResult, ValidatedRecord};
 
 use super::description::Description;
 use crate::Record;
+use crate::runtime::chain::{Rules, current, route};
 use crate::runtime::check::{paused_code, verdict};
 
 /// Bytes of a value, at most.
@@ -11,17 +12,11 @@ const MOST_VALUE: usize = 64 * 1024;
 const MOST_FINDINGS: usize = 16;
 const MOST_PROPOSALS: usize = 8;
 
-/// The value of a field as the chain has left it so far.
-pub(super) fn current<'a>(record: &'a Record<'_>, result: &'a RecordResult, field: &str) -> Option<&'a str> {
-    let changed = result.changes.iter().rfind(|change| change.field == field);
-    changed.map(|change| change.after.as_str()).or_else(|| record.get(field))
-}
-
 /// Adds what an answer says. Else says which promise it breaks, and leaves the result as it is.
 pub(super) fn merge(
     of: &Description,
     key_field: &str,
-    paused: &[String],
+    rules: &Rules,
     record: &Record<'_>,
     result: &mut RecordResult,
     answer: ValidatedRecord,
@@ -68,15 +63,20 @@ pub(super) fn merge(
             return Err(why);
         }
     }
-    changes.retain(|change| change.before != change.after);
+    changes.retain(|change| change.before != change.after && !rules.is_off(&change.rule));
     let (held_back, changes): (Vec<_>, Vec<_>) =
-        changes.into_iter().partition(|change| paused.contains(&change.rule));
+        changes.into_iter().partition(|change| rules.is_paused(&change.rule));
     let told = answer.findings.len() + held_back.len();
     result.changes.extend(changes);
-    answer.findings.into_iter().for_each(|finding| route(result, finding));
+    // A validator that is called finds things by their code alone.
+    let found = answer.findings.into_iter().map(|finding| Finding { rule: String::new(), ..finding });
+    found.for_each(|finding| route(result, finding));
     for change in held_back {
         let code = paused_code(&change.field);
-        route(result, Finding { code, field: change.field, proposals: vec![change.after] });
+        route(
+            result,
+            Finding { code, field: change.field, proposals: vec![change.after], rule: change.rule },
+        );
     }
     if told > 0 {
         // Alike is what the pack found alone.
@@ -84,17 +84,6 @@ pub(super) fn merge(
     }
     result.verdict = verdict(!result.changes.is_empty(), !result.findings.is_empty()).into();
     Ok(())
-}
-
-/// The field is a person's now: what was changed of it before is a proposal, the first.
-fn route(result: &mut RecordResult, mut finding: Finding) {
-    let last = result.changes.iter().rfind(|change| change.field == finding.field);
-    if let Some(after) = last.map(|change| change.after.clone()) {
-        finding.proposals.retain(|proposal| *proposal != after);
-        finding.proposals.insert(0, after);
-        result.changes.retain(|change| change.field != finding.field);
-    }
-    result.findings.push(finding);
 }
 
 fn is_rule(name: &str) -> bool {
@@ -125,7 +114,7 @@ mod tests {
 
     fn finding(code: &str, field: &str, proposals: &[&str]) -> Finding {
         let proposals = proposals.iter().map(|&one| one.into()).collect();
-        Finding { code: code.into(), field: field.into(), proposals }
+        Finding { code: code.into(), field: field.into(), proposals, ..Finding::default() }
     }
 
     /// As the pack left it: the name corrected, the phone routed.
@@ -158,8 +147,8 @@ mod tests {
             findings: findings.to_vec(),
             error: String::new(),
         };
-        let paused: Vec<String> = paused.iter().map(|&rule| rule.into()).collect();
-        merge(&description(), "id", &paused, &record, &mut result, answer).map(|()| result)
+        let rules = Rules { paused: paused.iter().map(|&rule| rule.into()).collect(), ..Rules::default() };
+        merge(&description(), "id", &rules, &record, &mut result, answer).map(|()| result)
     }
 
     #[test]
@@ -180,7 +169,8 @@ mod tests {
         assert_eq!(result.findings[1].proposals, ["An", "Anh"]);
         assert_eq!((result.verdict(), result.alike), (Verdict::Routed, 0));
         let held = answered(&[change("ward", "y")], &[], &["register.lookup"]).unwrap();
-        assert_eq!(held.findings[1], finding("ward.rule_paused", "ward", &["y"]));
+        let told = Finding { rule: "register.lookup".into(), ..finding("ward.rule_paused", "ward", &["y"]) };
+        assert_eq!(held.findings[1], told);
     }
 
     #[test]
@@ -204,7 +194,10 @@ mod tests {
         let mut result = before();
         let failed = ValidatedRecord { error: "register_away".into(), ..ValidatedRecord::default() };
         let record = Record::from_fields("k", [("name", "AN")]);
-        assert_eq!(merge(&description(), "id", &[], &record, &mut result, failed), Err("error"));
+        assert_eq!(
+            merge(&description(), "id", &Rules::default(), &record, &mut result, failed),
+            Err("error")
+        );
         assert_eq!(result, before());
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use emend_proto::v1::{self, Block, RecordResult, ValidatedRecord};
+use emend_proto::v1::{self, Block, RecordResult, ValidatedRecord, Verdict};
 use emend_proto::{BlockWriter, decode};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -16,8 +16,10 @@ use super::merge::merge;
 use super::service::Service;
 use crate::Record;
 use crate::runtime::WorkerError;
+use crate::runtime::chain::{Chain, Member};
 use crate::runtime::check::Failure;
 use crate::runtime::held::{Held, Waiting};
+use crate::runtime::leaser::Packs;
 use crate::runtime::link::Link;
 use crate::runtime::meters;
 use crate::runtime::report::{Counters, Tally};
@@ -35,6 +37,7 @@ pub(crate) struct Server {
     pub(crate) held: Arc<Held>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) services: Services,
+    pub(crate) packs: Arc<Packs>,
     /// A call may take this long, and four times what its records cost.
     pub(crate) patience: Duration,
 }
@@ -76,7 +79,7 @@ impl Server {
 
     async fn serve(&self, waiting: Waiting) {
         let Waiting { unit, results, begun } = waiting;
-        match self.check(&unit, &results).await {
+        match self.check(&unit, results).await {
             Ok((results, tally)) => self.held.finish(&unit, results, tally, begun.elapsed()),
             Err(Stopped::Away) => self.hand_back(&unit).await,
             Err(Stopped::Damaged) => self.held.fail(&unit, "block_malformed", false),
@@ -84,20 +87,24 @@ impl Server {
         }
     }
 
-    async fn check(&self, unit: &Unit, results: &Block) -> Result<(Block, Tally), Stopped> {
+    async fn check(&self, unit: &Arc<Unit>, results: Block) -> Result<(Block, Tally), Stopped> {
         let damaged = |_| Stopped::Damaged;
         let records = decode::<v1::Record>(&unit.records).map_err(damaged)?;
-        let records = records.collect::<Result<Vec<_>, _>>().map_err(damaged)?;
-        let results = decode::<RecordResult>(results).map_err(damaged)?;
+        let records = Arc::new(records.collect::<Result<Vec<_>, _>>().map_err(damaged)?);
+        let results = decode::<RecordResult>(&results).map_err(damaged)?;
         let mut results = results.collect::<Result<Vec<_>, _>>().map_err(damaged)?;
         // What is no JSON object has failed already.
         let parsed: Vec<_> =
             records.iter().map(|record| Record::parse(&record.key, &record.payload).ok()).collect();
-        let key_field =
-            unit.validator.as_ref().map_or("", |validator| validator.manifest().key_field.as_str());
-        let mut work = Work { unit, key_field, records: &parsed, results: &mut results };
+        let key_field = unit.chain.as_ref().map_or("", Chain::key_field);
         for link in &unit.links {
+            if let Some(validator) = self.packs.get(&(link.name.clone(), link.version.clone())) {
+                let member = Member::behind(link, Arc::clone(validator), &unit.as_of, &unit.rules);
+                results = run_here(member, Arc::clone(unit), Arc::clone(&records), results).await?;
+                continue;
+            }
             let (service, here) = self.services.find(link).ok_or(Stopped::Away)?;
+            let mut work = Work { unit, key_field, records: &parsed, results: &mut results };
             self.ask(&service, &here, &mut work).await?;
         }
         let (mut writer, mut tally) = (BlockWriter::default(), Tally::default());
@@ -115,7 +122,7 @@ impl Server {
         todo.reverse();
         while let Some(batch) = todo.pop() {
             may_go_on(work.unit).await?;
-            let request = batch.request(of, &work.unit.job.as_of, work.records, work.results);
+            let request = batch.request(of, &work.unit.as_of, work.records, work.results);
             let limit = self.patience + of.cost * u32::try_from(batch.places.len()).unwrap_or(u32::MAX) * 4;
             match service.validate(request, limit).await {
                 Ok(answer) => {
@@ -190,7 +197,7 @@ impl Work<'_> {
             let Some(record) = &self.records[*place] else { continue };
             let merged = match answer {
                 Some(answer) => {
-                    merge(of, self.key_field, &self.unit.paused, record, &mut self.results[*place], answer)
+                    merge(of, self.key_field, &self.unit.rules, record, &mut self.results[*place], answer)
                 }
                 None if twice.contains(&id) => Err("answered_twice"),
                 None => Err("no_answer"),
@@ -216,6 +223,33 @@ impl Work<'_> {
         );
         self.results[place] = Failure::Validator.into_result(seq);
     }
+}
+
+/// Runs what stands behind a called validator and is in this process. No watchdog sees it: a rule file is bounded by itself,
+/// and of anything else that hangs the scheduler takes the unit away.
+async fn run_here(
+    member: Member,
+    unit: Arc<Unit>,
+    records: Arc<Vec<v1::Record>>,
+    mut results: Vec<RecordResult>,
+) -> Result<Vec<RecordResult>, Stopped> {
+    let run = move || {
+        let key_field = unit.chain.as_ref().map_or("", Chain::key_field);
+        for (record, result) in records.iter().zip(&mut results) {
+            if unit.order() == Order::Drop {
+                return Err(Stopped::Lost);
+            }
+            if result.verdict() != Verdict::Failed
+                && let Ok(record) = Record::parse(&record.key, &record.payload)
+                && let Err(failure) = member.run(&record, &unit.rules, key_field, result)
+            {
+                *result = failure.into_result(result.seq);
+            }
+            unit.add_served(1);
+        }
+        Ok(results)
+    };
+    tokio::task::spawn_blocking(run).await.map_err(|_| Stopped::Lost)?
 }
 
 /// Waits while the unit is on hold.

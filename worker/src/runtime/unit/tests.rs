@@ -1,5 +1,7 @@
 //! Who owns a unit, and what a former owner can still do.
 
+use std::collections::HashMap;
+
 use emend_proto::encode;
 use emend_proto::v1::Verdict;
 
@@ -10,7 +12,10 @@ const TWO: SeatId = SeatId(2);
 
 fn unit() -> Unit {
     let records = ["a", "b"].map(|key| Record { key: key.into(), payload: "{}".into(), row: 0 });
-    Unit::new(Lease { first_seq: 5, last_seq: 6, records: Some(encode(&records)), ..Lease::default() }, None)
+    Unit::new(
+        Lease { first_seq: 5, last_seq: 6, records: Some(encode(&records)), ..Lease::default() },
+        &HashMap::new(),
+    )
 }
 
 fn valid(seq: u64) -> Option<RecordResult> {

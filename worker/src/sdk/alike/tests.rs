@@ -29,6 +29,7 @@ fn found(proposals: &[&str]) -> Outcome {
         code: "f.odd".into(),
         field: "f".into(),
         proposals: proposals.iter().map(|&proposal| proposal.into()).collect(),
+        ..Finding::default()
     };
     let findings = if proposals.is_empty() { vec![] } else { vec![finding(proposals)] };
     Outcome { findings, ..Outcome::default() }
@@ -45,7 +46,7 @@ fn says(settled: &[&str]) -> Says {
 }
 
 fn of(record: &Record<'_>, outcome: &Outcome, settled: &[&str]) -> u64 {
-    alike(&says(settled), &JobContext { as_of: String::new() }, record, outcome)
+    alike(&says(settled), &JobContext::default(), record, outcome)
 }
 
 fn record(value: &'static str, place: &'static str) -> Record<'static> {
