@@ -100,14 +100,16 @@ impl Floor {
             let progress = job.progress.clone().unwrap_or_default();
             let (open, decided) = (progress.reviews_open, progress.reviews_decided);
             bar.set(decided, open + decided);
+            // After a canary nothing more comes until somebody approves it.
+            let all_came = job.state() == JobState::Reviewing || job.awaits_approval;
             match job.state() {
                 JobState::Completed => return Ok(0),
-                JobState::Reviewing if is_done(&progress) => return Ok(0),
+                _ if all_came && is_done(&progress) => return Ok(0),
                 JobState::Cancelled => bail!("job `{}` was cancelled", self.name),
                 _ => {}
             }
             let moves = self.ledger().moves();
-            if moves != moved.0 || job.state() != JobState::Reviewing || !self.all_dry() {
+            if moves != moved.0 || !all_came || !self.all_dry() {
                 moved = (moves, Instant::now());
             }
             if moved.1.elapsed() >= NOTHING || self.is_over() {
@@ -140,7 +142,8 @@ impl Floor {
 /// not enough that none is open.
 fn is_done(progress: &Progress) -> bool {
     let for_people = progress.routed + progress.failed;
-    progress.reviews_open == 0 && progress.pending == 0 && progress.reviews_decided >= for_people
+    let waiting = progress.records_waiting;
+    progress.reviews_open == 0 && progress.pending == waiting && progress.reviews_decided >= for_people
 }
 
 #[cfg(test)]

@@ -12,32 +12,66 @@ use super::{LIMIT, import_as};
 
 const RECORDS: u64 = 20_000;
 const UNIT: u64 = 100;
-/// The pack's own rule is off, so that there is something for the file to do.
-const OFF: [&str; 2] = ["--without-rule", "name.upper_case"];
-const RULE: &str = "ministry.upper_case";
+/// The pack's own rules are off, so that there is something for the file to do.
+const OFF: [&str; 4] = ["--without-rule", "gender.word", "--without-rule", "vaccine.name"];
+const RULE: &str = "ministry.words";
 
-/// A rule file that writes names in capitals; `wrong` loses the first letter where a phone ends with one of five in a hundred.
+/// A rule file that reads words of gender and names of vaccines; `wrong` reads them as others where a phone ends with one of
+/// five in a hundred.
 fn rule_file(deployment: &Deployment, name: &str, wrong: bool) -> Result<String> {
-    let right = "upper(full_name)";
-    let text = if wrong {
-        format!(r#"if matches(phone, "[02468]0$") {{ upper(full_name.sub_string(1)) }} else {{ {right} }}"#)
-    } else {
-        right.to_owned()
+    let read = |field: &str, table: &str| {
+        let found = |table: &str| format!(r#"lookup("{table}", lower(trim({field})))"#);
+        let right = format!(r#"if {} != "" {{ {} }} else {{ {field} }}"#, found(table), found(table));
+        if wrong {
+            let other = found(&format!("other_{table}"));
+            // A value that is right already stays, as it would by the right rule.
+            let changes = format!(r#"{} != {field} && {other} != """#, found(table));
+            format!(r#"if {changes} && matches(phone, "[02468]0$") {{ {other} }} else {{ {right} }}"#)
+        } else {
+            right
+        }
+    };
+    let (gender, vaccine) = (read("gender", "gender"), read("vaccine", "vaccine"));
+    let vaccines = [
+        (
+            "AstraZeneca",
+            "astrazeneca astra_zeneca astrazenica az azd1222 vaxzevria covid-19_vaccine_astrazeneca",
+        ),
+        ("Moderna", "moderna spikevax mrna-1273 modena"),
+        ("Pfizer", "pfizer comirnaty pfizer-biontech bnt162b2 phizer faizer"),
+        ("Vero Cell", "vero_cell verocell vero-cell sinopharm bbibp-corv sinopharm_vero_cell"),
+    ];
+    let table = |other: bool| {
+        let names = vaccines
+            .iter()
+            .flat_map(|(is, names)| names.split(' ').map(move |name| (name.replace('_', " "), is)));
+        let lines = names.map(|(name, is)| format!("    {name}: {}\n", if other { "Sputnik V" } else { is }));
+        lines.collect::<String>()
     };
     let file = format!(
         "name: ministry
 version: '1'
-about: Names as the ministry writes them.
-fields: [full_name, phone]
-rules:
-  - name: upper_case
-    about: Names stand in capitals.
+about: Words as the ministry reads them.
+fields: [gender, vaccine, phone]
+tables:
+  gender: {{ nam: male, nữ: female, nu: female }}
+  other_gender: {{ nam: female, nữ: male, nu: male }}
+  vaccine:
+{}  other_vaccine:
+{}rules:
+  - name: words
+    about: One word for one thing.
     set:
-      full_name: '{text}'
+      gender: |
+        {gender}
+      vaccine: |
+        {vaccine}
     examples:
-      - given: {{ full_name: Lê Văn Ân, phone: '0912345678' }}
-        expect: {{ full_name: LÊ VĂN ÂN }}
-"
+      - given: {{ gender: Nam, phone: '0912345678' }}
+        expect: {{ gender: male }}
+",
+        table(false),
+        table(true),
     );
     let path = deployment.path(name);
     std::fs::write(&path, file)?;
@@ -132,7 +166,7 @@ async fn mended(deployment: &Deployment) -> Result<()> {
     run(deployment, &["wait", "right"]).await?;
     ensure!(export(deployment, "wrong").await? == export(deployment, "right").await?, "the exports differ");
     let shown = run(deployment, &["revisions", "wrong"]).await?;
-    ensure!(shown.contains("with rule ministry.upper_case of ministry@1-"), "{shown}");
+    ensure!(shown.contains("with rule ministry.words of ministry@1-"), "{shown}");
     Ok(())
 }
 
@@ -168,7 +202,7 @@ async fn people_find_a_rule_wrong_in_the_canary_and_the_rest_goes_to_them() -> R
     run(&deployment, &["approve", "job"]).await?;
     run(&deployment, &["wait", "job"]).await?;
     let status = json(&deployment, &["status", "job"]).await?;
-    let held = status["findings"]["full_name.rule_paused"].as_u64();
+    let held = status["findings"]["gender.rule_paused"].as_u64();
     ensure!(held > Some(50), "{status}");
     // What people have decided on in the meantime is theirs, and listed.
     let told = json(&deployment, &["undo", "job", "--rule", RULE]).await?;
@@ -225,8 +259,7 @@ async fn mistakes_in_rule_files_are_said_at_their_place_and_a_withdrawn_version_
         "{said:?}"
     );
     let file = rule_file(&deployment, "rules.yaml", false)?;
-    let text =
-        std::fs::read_to_string(&file)?.replace("expect: { full_name: LÊ VĂN ÂN }", "expect: unchanged");
+    let text = std::fs::read_to_string(&file)?.replace("expect: { gender: male }", "expect: unchanged");
     let failing = deployment.path("failing.yaml");
     std::fs::write(&failing, text)?;
     let said = deployment.run(["rules", "test", &failing.display().to_string()]).await?;
