@@ -2,23 +2,20 @@
 
 use super::super::db::Sql;
 
-/// Jobs with something for people, the most urgent first. Of EXISTS PostgreSQL would make a hash of all open reviews. One job
-/// and all are two statements, since one for both would be planned anew each time.
+/// Jobs with something for people, the most urgent first. Of EXISTS PostgreSQL would make a hash of all open reviews.
 macro_rules! jobs {
-    ($these:literal) => {
-        Sql::pair(jobs!(@ $these, ""), jobs!(@ $these, "INDEXED BY reviews_free"))
-    };
-    (@ $these:literal, $index:literal) => {
+    ($index:literal) => {
         concat!(
             "SELECT j.id FROM jobs j
-             WHERE j.state IN ('importing', 'running', 'reviewing') AND NOT j.paused AND NOT j.deleted AND ", $these, "
-               AND (SELECT 1 FROM reviews r ", $index, " WHERE r.job_id = j.id AND r.state = 'open' LIMIT 1) = 1
+             WHERE j.state IN ('importing', 'running', 'reviewing') AND NOT j.paused AND NOT j.deleted
+               AND (SELECT 1 FROM reviews r ",
+            $index,
+            " WHERE r.job_id = j.id AND r.state = 'open' LIMIT 1) = 1
              ORDER BY j.priority DESC, j.deadline_at NULLS LAST, j.id"
         )
     };
 }
-pub(super) const ALL_JOBS: Sql = jobs!("TRUE");
-pub(super) const ONE_JOB: Sql = jobs!("j.id = $1");
+pub(super) const ALL_JOBS: Sql = Sql::pair(jobs!(""), jobs!("INDEXED BY reviews_free"));
 
 /// What may be taken by `$6` of one lane, in an order that the index of free ones has. SQLite, left alone, would take the
 /// primary key, and walk past all that was decided.

@@ -4,8 +4,9 @@ use std::collections::HashMap;
 
 use super::super::db::{Column, Sql, Tx, params};
 use super::super::{Lane, ReviewConflict, Store, StoreError};
-use super::read_ref;
+use super::{Held, lease, read_ref};
 use crate::domain::review::ReviewRef;
+use crate::domain::time::Timestamp;
 
 /// A reviewer's hand in a review.
 #[derive(Debug, Clone, Default)]
@@ -20,6 +21,21 @@ const GRANT: Sql = Sql::pair(
      RETURNING job_id, seq, draft",
     "INSERT INTO review_hands (job_id, seq, reviewer, token_hash, passed)
      SELECT value ->> 0, value ->> 1, $1, $2, FALSE FROM json_each($3) WHERE TRUE
+     ON CONFLICT (job_id, seq, reviewer) DO UPDATE SET token_hash = excluded.token_hash
+     RETURNING job_id, seq, draft",
+);
+/// SQLite writes no two tables in one statement: there the notes follow.
+const SHOW: Sql = Sql::pair(
+    "WITH shown AS (SELECT * FROM unnest($4::bigint[], $5::bigint[], $6::text[]) AS t (job_id, seq, detail)),
+     noted AS (
+         INSERT INTO audit_pending (at, who, what, job_id, seq, detail)
+         SELECT $3::bigint, $1, 'view', job_id, seq, detail FROM shown)
+     INSERT INTO review_hands (job_id, seq, reviewer, token_hash, passed)
+     SELECT job_id, seq, $1, $2, FALSE FROM shown
+     ON CONFLICT (job_id, seq, reviewer) DO UPDATE SET token_hash = excluded.token_hash
+     RETURNING job_id, seq, draft",
+    "INSERT INTO review_hands (job_id, seq, reviewer, token_hash, passed)
+     SELECT value ->> 0, value ->> 1, $1, $2, FALSE FROM json_each($4) WHERE TRUE
      ON CONFLICT (job_id, seq, reviewer) DO UPDATE SET token_hash = excluded.token_hash
      RETURNING job_id, seq, draft",
 );
@@ -64,6 +80,33 @@ pub(super) async fn grant(
         if let Some(draft) = row.maybe_bytes("draft")? {
             drafts.insert(read_ref(&row)?, draft);
         }
+    }
+    Ok(drafts)
+}
+
+/// As [`grant`], and notes that the reviewer is shown the cards; on PostgreSQL in one message, since a whole shift may ask at
+/// the same instant.
+pub(super) async fn show(
+    tx: &mut Tx,
+    reviewer: &str,
+    token_hash: Vec<u8>,
+    held: &[Held],
+    now: Timestamp,
+) -> Result<HashMap<ReviewRef, Vec<u8>>, StoreError> {
+    let mut drafts = HashMap::new();
+    if held.is_empty() {
+        return Ok(drafts);
+    }
+    let mut table = table(&held.iter().map(|held| held.at).collect::<Vec<_>>());
+    let detail = |held: &Held| lease::view(reviewer, held).detail.to_string();
+    table.push(Column::Texts(held.iter().map(detail).collect()));
+    for row in tx.rows(SHOW, params![reviewer, token_hash, now, table]).await? {
+        if let Some(draft) = row.maybe_bytes("draft")? {
+            drafts.insert(read_ref(&row)?, draft);
+        }
+    }
+    if matches!(tx, Tx::Sqlite { .. }) {
+        lease::seen(tx, reviewer, held, now).await?;
     }
     Ok(drafts)
 }

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::super::audit::{self, Note};
 use super::super::db::{Row, Sql, Tx, params};
 use super::super::{Lane, ReviewConflict, Store, StoreError};
-use super::claim::{ALL_JOBS, CLAIMS, Claims, ONE_JOB};
+use super::claim::{ALL_JOBS, CLAIMS, Claims};
 use super::queue::OwnQueue;
 use super::{hands, queue, read_ref};
 use crate::domain::lease::Token;
@@ -175,17 +175,16 @@ async fn lease(
     now: Timestamp,
 ) -> Result<LeasedReviews, StoreError> {
     let name = ask.reviewer.name.as_str();
-    let mut own = queue::own(tx, name, ask.job_id, now).await?;
+    let (mut own, at_work) = queue::own(tx, name, ask.job_id, now).await?;
     let mut held = retake(tx, &ask, own, now).await?;
     own.held = own.seen;
     if !own.paused {
         let retaken = held.len();
-        claim(tx, &ask, claims, &mut held, now).await?;
+        let one_job = ask.job_id.map(|job_id| if at_work { vec![job_id] } else { Vec::new() });
+        claim(tx, &ask, one_job, claims, &mut held, now).await?;
         own.held += i64::try_from(held.len() - retaken).unwrap_or(i64::MAX);
     }
-    let all: Vec<_> = held.iter().map(|held| held.at).collect();
-    let drafts = hands::grant(tx, name, ask.token.hash(), &all).await?;
-    seen(tx, name, &held, now).await?;
+    let drafts = hands::show(tx, name, ask.token.hash(), &held, now).await?;
     if held.len() < ask.most as usize {
         own.passed = queue::passed(tx, name, ask.job_id).await?;
     }
@@ -221,16 +220,19 @@ pub(super) async fn seen(
     held: &[Held],
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let shown = |held: &Held| {
-        Note::new(reviewer, "view", json!({ "round": held.round })).of_record(held.at.job_id, held.at.seq)
-    };
-    audit::notes(tx, &held.iter().map(shown).collect::<Vec<_>>(), now).await
+    audit::notes(tx, &held.iter().map(|held| view(reviewer, held)).collect::<Vec<_>>(), now).await
 }
 
-/// Takes what is free, until the reviewer holds as many as it asked for.
+/// That a reviewer is shown what a card holds.
+pub(super) fn view(reviewer: &str, held: &Held) -> Note {
+    Note::new(reviewer, "view", json!({ "round": held.round })).of_record(held.at.job_id, held.at.seq)
+}
+
+/// Takes what is free, of `one_job` or of all, until the reviewer holds as many as it asked for.
 async fn claim(
     tx: &mut Tx,
     ask: &ReviewAsk,
+    one_job: Option<Vec<i64>>,
     claims: [Claims; 2],
     held: &mut Vec<Held>,
     now: Timestamp,
@@ -239,16 +241,18 @@ async fn claim(
     if wanted(held) == 0 {
         return Ok(());
     }
-    let jobs = match ask.job_id {
-        Some(job_id) => tx.rows(ONE_JOB, params![job_id]).await?,
-        None => tx.rows(ALL_JOBS, params![]).await?,
+    let jobs = match one_job {
+        Some(jobs) => jobs,
+        None => {
+            let rows = tx.rows(ALL_JOBS, params![]).await?;
+            rows.iter().map(|row| row.int("id")).collect::<Result<_, _>>()?
+        }
     };
     let (finding, name) = (ask.finding.as_str(), ask.reviewer.name.as_str());
     let skills = ask.reviewer.skills.clone();
     let (knows_all, skills) = (skills.is_none(), skills.unwrap_or_default());
     let claims = if ask.reviewer.lead { &claims[..] } else { &claims[1..] };
-    for job in jobs {
-        let job_id = job.int("id")?;
+    for job_id in jobs {
         for claims in claims {
             let from = held.len();
             while let Some(most) = wanted(held).checked_sub(1) {

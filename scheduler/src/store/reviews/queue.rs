@@ -55,7 +55,10 @@ const OWN: Sql = Sql::same(
          COUNT(*) FILTER (WHERE NOT r.opened) AS unseen,
          (SELECT CAST(COALESCE(SUM(d.size), 0) AS BIGINT) FROM decisions d
           WHERE d.reviewer = $1 AND d.at > $4 AND ($2 = 0 OR d.job_id = $2)) AS decided,
-         EXISTS (SELECT 1 FROM reviewer_pauses p WHERE p.reviewer = $1 AND p.paused) AS paused
+         EXISTS (SELECT 1 FROM reviewer_pauses p WHERE p.reviewer = $1 AND p.paused) AS paused,
+         EXISTS (SELECT 1 FROM jobs j
+                 WHERE j.id = $2 AND j.state IN ('importing', 'running', 'reviewing') AND NOT j.paused
+                   AND NOT j.deleted) AS at_work
      FROM reviews r WHERE r.holder = $1 AND r.state = 'open'",
 );
 const PASSED: Sql = Sql::same(
@@ -99,7 +102,7 @@ impl Store {
     ) -> Result<OwnQueue, StoreError> {
         self.read(move |tx| {
             Box::pin(async move {
-                let own = own(tx, &reviewer, job_id, now).await?;
+                let (own, _) = own(tx, &reviewer, job_id, now).await?;
                 Ok(OwnQueue { passed: passed(tx, &reviewer, job_id).await?, ..own })
             })
         })
@@ -107,16 +110,17 @@ impl Store {
     }
 }
 
-/// All but what was passed.
+/// All but what was passed; and whether people may work on the job, where it is one.
 pub(super) async fn own(
     tx: &mut Tx,
     reviewer: &str,
     job_id: Option<i64>,
     now: Timestamp,
-) -> Result<OwnQueue, StoreError> {
+) -> Result<(OwnQueue, bool), StoreError> {
     let row = tx.row(OWN, params![reviewer, job_id.unwrap_or(0), now, now - DAY]).await?;
     let row = row.ok_or_else(|| StoreError::Internal("a count gave no row".into()))?;
-    Ok(OwnQueue {
+    let at_work = row.bool("at_work")?;
+    let own = OwnQueue {
         held: row.int("held")?,
         seen: row.int("seen")?,
         unseen: row.int("unseen")?,
@@ -124,7 +128,8 @@ pub(super) async fn own(
         // What was taken back today may have been decided yesterday.
         decided_today: row.int("decided")?.max(0),
         paused: row.bool("paused")?,
-    })
+    };
+    Ok((own, at_work))
 }
 
 pub(super) async fn passed(tx: &mut Tx, reviewer: &str, job_id: Option<i64>) -> Result<i64, StoreError> {
