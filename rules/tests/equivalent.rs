@@ -33,7 +33,7 @@ fn the_examples_of_the_file_hold() {
 #[test]
 fn file_and_pack_say_the_same() {
     let (file, pack) = (file(), Vaccination::new());
-    let job = JobContext { as_of: "2021-09-20".into(), without: vec![] };
+    let job = JobContext { as_of: "2021-09-20".into(), ..JobContext::default() };
     let (mut compared, mut changed, mut routed) = (0_u64, 0_u64, 0_u64);
     for seed in [1, 20_210_920] {
         let generator = Generator::new(seed);

@@ -19,7 +19,8 @@ fn run(file: &RuleFile, job: &JobContext, fields: &[(&str, &str)]) -> Outcome {
 
 /// Changes as `field: before > after`, findings as `code [proposals]`.
 fn said(rules: &str, fields: &[(&str, &str)]) -> Vec<String> {
-    let outcome = run(&file(rules), &JobContext { as_of: "2021-09-20".into(), without: vec![] }, fields);
+    let outcome =
+        run(&file(rules), &JobContext { as_of: "2021-09-20".into(), ..JobContext::default() }, fields);
     let changes =
         outcome.changes.iter().map(|c| format!("{}: {} > {} by {}", c.field, c.before, c.after, c.rule));
     let findings = outcome.findings.iter().map(|f| format!("{} on {} {:?}", f.code, f.field, f.proposals));
@@ -99,7 +100,7 @@ fn a_rule_that_fails_leaves_its_field_to_a_person_and_changes_nothing() {
 #[test]
 fn rules_can_be_left_out() {
     let file = file(&format!("{TRIM}{ODD}"));
-    let job = JobContext { as_of: String::new(), without: vec!["trim".into()] };
+    let job = JobContext { as_of: String::new(), without: vec!["trim".into()], ..JobContext::default() };
     assert_eq!(run(&file, &job, &[("a", " x")]), Outcome::default());
     assert_eq!(run(&file, &job, &[("a", "x")]).findings.len(), 1);
 }
@@ -215,7 +216,7 @@ fn functions_answer_as_the_page_says() {
         let rules = format!("  - {{ name: r, set: {{ b: '{expression}' }} }}\n");
         let outcome = run(
             &file(&rules),
-            &JobContext { as_of: "2021-09-20".into(), without: vec![] },
+            &JobContext { as_of: "2021-09-20".into(), ..JobContext::default() },
             &[("a", "Quỳn"), ("b", "?")],
         );
         assert_eq!(outcome.changes.first().map(|change| change.after.as_str()), Some(value), "{expression}");

@@ -49,7 +49,7 @@ fn main() {
     let generator = Generator::new(arguments.next().flatten().unwrap_or(1));
     let pack = Vaccination::new();
     let anywhere = Anywhere::new();
-    let job = JobContext { as_of: "2021-09-20".into(), without: vec![] };
+    let job = JobContext { as_of: "2021-09-20".into(), ..JobContext::default() };
     let mut findings: BTreeMap<String, Told> = BTreeMap::new();
     for i in 0..records {
         let generated = generator.record(i);

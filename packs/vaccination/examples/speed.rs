@@ -21,7 +21,7 @@ fn main() -> Result<(), RecordError> {
     report("generate", records, start);
 
     let pack = Vaccination::new();
-    let job = JobContext { as_of: "2021-09-20".into(), without: vec![] };
+    let job = JobContext { as_of: "2021-09-20".into(), ..JobContext::default() };
     let mut parsed = Vec::with_capacity(payloads.len());
     for (key, payload) in &payloads {
         parsed.push(Record::parse(key, payload)?);

@@ -13,7 +13,7 @@ struct Told {
 }
 
 /// How many codes there are.
-const COUNT: usize = 34;
+const COUNT: usize = 39;
 
 /// The code under which a person is told of a record on which the rules gave up: no finding of theirs.
 const FAILED: Told = Told {
@@ -95,6 +95,11 @@ const TEXTS: [Told; COUNT] = [
         en: "This is no mobile number. Enter its 10 digits, which begin with 0; leave it empty if there is none.",
     },
     Told {
+        code: "phone.shared",
+        vi: "Hơn 10 người khác nhau cùng ghi số điện thoại này, nên có thể đây là số của điểm tiêm. Hãy nhập số của chính người tiêm hoặc người nhà; nếu không có thì để trống.",
+        en: "More than 10 different people have this phone, so it may be that of the site. Enter the person's own or the family's; leave it empty if there is none.",
+    },
+    Told {
         code: "national_id.length",
         vi: "Số giấy tờ không đủ hoặc thừa chữ số. Căn cước công dân có 12 số, chứng minh nhân dân có 9 số, hộ chiếu có 1 chữ cái và 7 số. Hãy nhập lại theo giấy tờ.",
         en: "The number has too few or too many digits. A citizen's card (CCCD) has 12, an old identity card (CMND) 9, a passport one letter and 7 digits. Enter it as on the card.",
@@ -113,6 +118,11 @@ const TEXTS: [Told; COUNT] = [
         code: "national_id.sex",
         vi: "Số căn cước công dân và giới tính không khớp nhau. Hãy đối chiếu cả hai với thẻ và sửa chỗ sai.",
         en: "The card's number does not go with the gender. Compare both with the card, and mend the wrong one.",
+    },
+    Told {
+        code: "national_id.shared",
+        vi: "Số giấy tờ này còn được ghi cho người khác, có họ tên hoặc ngày sinh khác. Hãy đối chiếu số, họ tên và ngày sinh với giấy tờ rồi sửa chỗ sai.",
+        en: "This number stands in the record of another person too, with another name or date of birth. Compare all three with the card, and mend the wrong one.",
     },
     Told {
         code: "insurance_id.invalid",
@@ -180,6 +190,21 @@ const TEXTS: [Told; COUNT] = [
         en: "A dose can only be the 1st or the 2nd. Enter 1 or 2, as on the vaccination paper.",
     },
     Told {
+        code: "dose_number.duplicate",
+        vi: "Mũi tiêm này đã có trong một bản ghi khác của cùng người: cùng mũi số, ngày tiêm, vắc xin và cơ sở tiêm. Hãy loại bản ghi này nếu một mũi bị nhập hai lần.",
+        en: "Another record of this person has the same dose: same number, day, vaccine and site. Reject this record if one dose was keyed twice.",
+    },
+    Told {
+        code: "dose_number.two_first",
+        vi: "Người này có nhiều bản ghi khác nhau cùng ghi là mũi 1. Hãy đối chiếu ngày tiêm với giấy xác nhận tiêm và ghi đúng mũi 1 hoặc 2.",
+        en: "Different records of this person all say dose 1. Compare the days with the vaccination paper, and enter 1 or 2.",
+    },
+    Told {
+        code: "dose_number.no_first",
+        vi: "Người này có nhiều bản ghi khác nhau cùng ghi là mũi 2 mà không có mũi 1. Hãy đối chiếu ngày tiêm với giấy xác nhận tiêm và ghi đúng mũi 1 hoặc 2.",
+        en: "Different records of this person all say dose 2, and none says dose 1. Compare the days with the vaccination paper, and enter 1 or 2.",
+    },
+    Told {
         code: "injected_on.missing",
         vi: "Chưa có ngày tiêm. Hãy nhập theo giấy xác nhận tiêm, ví dụ 2021-08-12.",
         en: "The day of the injection is missing. Enter it as on the vaccination paper, such as 2021-08-12.",
@@ -207,6 +232,15 @@ pub const FINDINGS: [&str; COUNT] = {
     codes
 };
 
+/// Those among them that need several records to be seen together: only a grouped job has them.
+pub const GROUP_FINDINGS: [&str; 5] = [
+    "phone.shared",
+    "national_id.shared",
+    "dose_number.duplicate",
+    "dose_number.two_first",
+    "dose_number.no_first",
+];
+
 /// What the manifest says of them.
 pub(crate) fn texts() -> Vec<FindingText> {
     let text = |told: &Told| FindingText {
@@ -230,49 +264,4 @@ fn needs_two(code: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::HashSet;
-
-    use super::*;
-    use crate::columns::Column;
-    use crate::text;
-
-    #[test]
-    fn every_code_has_a_text_in_both_languages() {
-        let texts = texts();
-        let mut seen = HashSet::new();
-        for finding in &texts {
-            assert!(seen.insert(finding.code.as_str()), "{} twice", finding.code);
-            for told in [&finding.text_vi, &finding.text_en] {
-                let length = told.chars().count();
-                assert!(told.ends_with('.') && (20..=200).contains(&length), "{}: {length}", finding.code);
-                assert!(text::nfc(told).is_none() && text::single_spaces(told).is_none(), "{}", finding.code);
-            }
-            assert!(finding.text_vi.contains("Hãy "), "{} says what to do", finding.code);
-        }
-        let mut told: Vec<_> = FINDINGS.into_iter().collect();
-        told.push("record.failed");
-        assert_eq!(texts.iter().map(|finding| finding.code.as_str()).collect::<Vec<_>>(), told);
-    }
-
-    #[test]
-    fn codes_stand_in_the_order_of_the_columns_and_name_one() {
-        let columns: Vec<_> = FINDINGS
-            .iter()
-            .map(|code| code.split_once('.').and_then(|(field, _)| Column::named(field)).unwrap())
-            .collect();
-        assert!(columns.is_sorted(), "{columns:?}");
-    }
-
-    #[test]
-    fn two_agree_on_identity_and_not_on_form() {
-        let agreed: Vec<_> = texts().into_iter().filter(|text| text.agree).map(|text| text.code).collect();
-        assert!(agreed.contains(&"full_name.lost_letter".to_owned()));
-        assert!(agreed.contains(&"date_of_birth.under_18".to_owned()));
-        assert!(agreed.contains(&"national_id.sex".to_owned()));
-        for code in ["full_name.title", "phone.invalid", "injected_on.outside_window", "record.failed"] {
-            assert!(!agreed.contains(&code.to_owned()), "{code}");
-        }
-        assert_eq!(agreed.len(), 6 + 4 + 4 + 1);
-    }
-}
+mod tests;

@@ -137,6 +137,13 @@ impl<'r> Sheet<'r> {
         self.routed & (1 << column.place()) != 0
     }
 
+    /// The value as rules left it, for a comparison with other records. `None` when it is empty or when a person has
+    /// to say what it should be: a value in doubt is compared with nothing.
+    pub(crate) fn settled(&self, column: Column) -> Option<&str> {
+        let value = self.value(column);
+        (!self.is_routed(column) && !value.is_empty()).then_some(value)
+    }
+
     /// What is left to say about the record: changes of fields without a finding, findings by column.
     pub(crate) fn into_outcome(mut self) -> Outcome {
         let dropped = Column::ALL.into_iter().any(|column| {

@@ -1,10 +1,11 @@
-//! The validator: all rules over one record, in the order in which they need each other.
+//! The validator: all rules over each record, in the order in which they need each other, then over records together.
 
 use emend_worker::{JobContext, Manifest, Outcome, Record, Validator};
 use jiff::civil::Date;
 
 use crate::campaign::{self, Window};
 use crate::columns::{self, Column};
+use crate::group::{self, Grouping};
 use crate::national_id::Person;
 use crate::sheet::Sheet;
 use crate::{
@@ -37,13 +38,21 @@ impl Validator for Vaccination {
 
     fn validate(&self, job: &JobContext, records: &[Record<'_>]) -> Vec<Outcome> {
         let as_of = campaign::as_of(&job.as_of);
-        records.iter().map(|record| check(record, as_of)).collect()
+        let checked = records.iter().map(|record| check(record, as_of));
+        match Grouping::of(&job.group_by) {
+            Some(grouping) if records.len() > 1 => {
+                let mut sheets: Vec<_> = checked.collect();
+                group::check(grouping, records, &mut sheets);
+                sheets.into_iter().map(Sheet::into_outcome).collect()
+            }
+            _ => checked.map(Sheet::into_outcome).collect(),
+        }
     }
 }
 
-/// Checks one record. Fields that are compared with others come after them: the window of an injection
+/// Checks one record by itself. Fields that are compared with others come after them: the window of an injection
 /// hangs on the vaccine, an age on the injection, and a CCCD on birth and gender, all as corrected.
-fn check(record: &Record<'_>, as_of: Option<Date>) -> Outcome {
+fn check<'r>(record: &'r Record<'_>, as_of: Option<Date>) -> Sheet<'r> {
     let mut sheet = Sheet::of(record);
     name::check(&mut sheet);
     phone::check(&mut sheet);
@@ -63,7 +72,7 @@ fn check(record: &Record<'_>, as_of: Option<Date>) -> Outcome {
     let birth_year = birth.filter(|_| !sheet.is_routed(Column::DateOfBirth)).map(birth::year);
     insurance_id::check(&mut sheet);
     national_id::check(&mut sheet, Person { birth_year, gender });
-    sheet.into_outcome()
+    sheet
 }
 
 #[cfg(test)]
@@ -95,7 +104,8 @@ mod tests {
             let other = overrides.iter().find(|(field, _)| *field == name);
             (name, other.map_or(value, |(_, value)| value))
         });
-        let outcome = check(&Record::from_fields("k", fields), campaign::as_of("2021-09-20"));
+        let record = Record::from_fields("k", fields);
+        let outcome = check(&record, campaign::as_of("2021-09-20")).into_outcome();
         let findings = outcome.findings.into_iter().map(|finding| finding.code.into_owned()).collect();
         let mut changed: Vec<(String, String)> = Vec::new();
         for change in outcome.changes {
@@ -169,7 +179,7 @@ mod tests {
     #[test]
     fn absent_columns_read_as_empty_and_unknown_ones_are_nobodys() {
         let record = Record::from_fields("k", [("note", "  x "), ("phone", "912345678")]);
-        let outcome = check(&record, None);
+        let outcome = check(&record, None).into_outcome();
         assert_eq!(outcome.changes.len(), 1);
         let codes: Vec<_> = outcome.findings.iter().map(|finding| &*finding.code).collect();
         let missing = [
@@ -186,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn a_group_is_answered_record_by_record() {
+    fn each_record_has_its_answer() {
         let pack = Vaccination::default();
         let records = [Record::from_fields("a", SOUND), Record::from_fields("b", [("gender", "Nam")])];
         let outcomes = pack.validate(&JobContext::default(), &records);

@@ -62,7 +62,7 @@ impl Rules {
 
 impl Member {
     fn pack(validator: Arc<dyn Validator>, as_of: &str, rules: &Rules) -> Self {
-        let job = JobContext { as_of: as_of.to_owned(), without: rules.off.clone() };
+        let job = JobContext { as_of: as_of.to_owned(), without: rules.off.clone(), ..JobContext::default() };
         Self { name: None, validator, job }
     }
 
@@ -73,7 +73,7 @@ impl Member {
         Self {
             name: Some(link.name.clone()),
             validator,
-            job: JobContext { as_of: as_of.to_owned(), without },
+            job: JobContext { as_of: as_of.to_owned(), without, ..JobContext::default() },
         }
     }
 

@@ -33,6 +33,8 @@ pub struct JobContext {
     /// Rules that are not to run, by the names that the validator gives them in its changes. A validator whose
     /// rules stand or fall together need not heed it.
     pub without: Vec<String>,
+    /// The fields by which records were put together; empty when the job is not grouped.
+    pub group_by: Vec<String>,
 }
 
 /// What a validator says of one record. Neither changes nor findings: the record is valid as it is.

@@ -2,6 +2,8 @@
 //!
 //! Record `i` hangs on the seed and `i` alone, so records can be made in any order, by any number of hands.
 
+mod circles;
+mod crowd;
 mod draw;
 mod faults;
 mod person;
@@ -17,6 +19,7 @@ use rand_chacha::rand_core::SeedableRng;
 
 use crate::columns::Column;
 use crate::truth::{Class, Truth, Values};
+pub use crowd::{Crowd, Member, Relation};
 use draw::Draw;
 pub use faults::FaultKind;
 use faults::{FAULTS, Fault};
@@ -64,11 +67,19 @@ impl Generator {
         let mut stream = self.base.clone();
         stream.set_stream(i);
         let mut draw = Draw(stream);
-        let key = format!("HCM-{:09}", i.saturating_add(1));
+        let key = key(i);
         let mut draft = Draft::of(&key, &mut draw);
         draft.written = draft.truth.clone();
         let faults = spoil(&mut draft, &mut draw);
         complain(&mut draft, &mut draw, &faults);
+        Generated::of(draft, &faults)
+    }
+}
+
+impl Generated {
+    /// The record that a draft became by these faults.
+    fn of(draft: Draft, faults: &[&Fault]) -> Self {
+        let key = draft.truth.get(Column::RecordId).to_owned();
         let person_fields: Vec<Column> = faults.iter().flat_map(|fault| fault.person).copied().collect();
         let class = match (faults.is_empty(), person_fields.is_empty()) {
             (true, _) => Class::Clean,
@@ -82,8 +93,13 @@ impl Generator {
             person_fields: person_fields.into_iter().map(|column| column.name().to_owned()).collect(),
             faults: faults.iter().map(|fault| fault.kind).collect(),
         };
-        Generated { key, values: draft.written, truth }
+        Self { key, values: draft.written, truth }
     }
+}
+
+/// The key of the record of number `i`, from 0.
+fn key(i: u64) -> String {
+    format!("HCM-{:09}", i.saturating_add(1))
 }
 
 /// Lets the citizen say what is wrong, unless their words are what went wrong. Some say nothing.

@@ -72,6 +72,7 @@ pub(crate) const PRODUCTS: [Product; 4] = [
 ];
 
 /// A record before anything is done to it: its true values, and those facts behind them that faults need.
+#[derive(Clone)]
 pub(crate) struct Draft {
     /// The truth.
     pub(crate) truth: Values,
@@ -119,8 +120,7 @@ impl Draft {
     }
 
     fn fill_person(&mut self, draw: &mut Draw) {
-        let birth = self.born.map_or_else(|| self.birth_year.to_string(), dates::written);
-        self.truth.set(Column::DateOfBirth, birth);
+        self.set_birth(self.birth_year, self.born);
         self.truth.set(Column::Gender, if self.female { "female" } else { "male" });
         if draw.chance(93) {
             let network = draw.pick(&words::NETWORKS);
@@ -146,7 +146,7 @@ impl Draft {
         let product = &PRODUCTS[self.product];
         self.truth.set(Column::Vaccine, product.name);
         self.truth.set(Column::DoseNumber, if draw.chance(70) { "1" } else { "2" });
-        self.truth.set(Column::InjectedOn, dates::written(self.injected_on));
+        self.set_injected_on(self.injected_on);
         if draw.chance(90) {
             self.truth.set(Column::LotNumber, format!("{}{}A", product.lot, draw.digits(4)));
         }
@@ -157,6 +157,18 @@ impl Draft {
         if draw.chance(70) {
             self.truth.set(Column::ReportedFault, draw.pick(&words::GENERAL_COMPLAINTS));
         }
+    }
+
+    /// Makes this the true birth, of which the day may be unknown.
+    pub(crate) fn set_birth(&mut self, year: i16, born: Option<Date>) {
+        self.truth.set(Column::DateOfBirth, born.map_or_else(|| year.to_string(), dates::written));
+        (self.birth_year, self.born) = (year, born);
+    }
+
+    /// Makes `day` the true day of the injection.
+    pub(crate) fn set_injected_on(&mut self, day: Date) {
+        self.truth.set(Column::InjectedOn, dates::written(day));
+        self.injected_on = day;
     }
 
     /// Makes `name` the true name.

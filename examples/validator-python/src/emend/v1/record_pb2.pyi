@@ -52,14 +52,16 @@ class Change(_message.Message):
     def __init__(self, field: _Optional[str] = ..., before: _Optional[str] = ..., after: _Optional[str] = ..., rule: _Optional[str] = ...) -> None: ...
 
 class Finding(_message.Message):
-    __slots__ = ("code", "field", "proposals")
+    __slots__ = ("code", "field", "proposals", "rule")
     CODE_FIELD_NUMBER: _ClassVar[int]
     FIELD_FIELD_NUMBER: _ClassVar[int]
     PROPOSALS_FIELD_NUMBER: _ClassVar[int]
+    RULE_FIELD_NUMBER: _ClassVar[int]
     code: str
     field: str
     proposals: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, code: _Optional[str] = ..., field: _Optional[str] = ..., proposals: _Optional[_Iterable[str]] = ...) -> None: ...
+    rule: str
+    def __init__(self, code: _Optional[str] = ..., field: _Optional[str] = ..., proposals: _Optional[_Iterable[str]] = ..., rule: _Optional[str] = ...) -> None: ...
 
 class RecordResult(_message.Message):
     __slots__ = ("seq", "verdict", "changes", "findings", "failure", "alike")
