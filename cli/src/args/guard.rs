@@ -191,7 +191,7 @@ fn parse_threshold(text: &str) -> Result<Threshold, String> {
             (Some(of), _) => threshold.of = Some(of),
             (None, "over") => over = Some(parse_share(value)?),
             (None, "after") => {
-                threshold.after = value.parse().map_err(|_| "after must be a number of records")?
+                threshold.after = value.parse().map_err(|_| "after must be a number of records")?;
             }
             (None, "then") => threshold.set_action(match value {
                 "pause" => Action::Pause,

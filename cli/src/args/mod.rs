@@ -75,7 +75,7 @@ pub enum Command {
     /// Bring a store's schema up to this program.
     Migrate(MigrateArgs),
     /// Bring a file of records into a job.
-    Import(ImportArgs),
+    Import(Box<ImportArgs>),
     /// Check rule files, and run the examples in them.
     Rules(RulesArgs),
     /// Show jobs, or one job.

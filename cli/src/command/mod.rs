@@ -57,7 +57,7 @@ pub async fn run(cli: Cli) -> Result<Exit> {
         Command::User(args) => user::run(args, common).await,
         Command::Audit(args) => audit::run(args, common).await,
         Command::Migrate(args) => migrate::run(args, common).await,
-        Command::Import(args) => import::run(args, common).await,
+        Command::Import(args) => import::run(*args, common).await,
         Command::Status(args) => status::run(args, common).await,
         Command::Top(args) => top::top(args, common).await,
         Command::PodCost(args) => top::pod_cost(args, common).await,

@@ -77,11 +77,11 @@ pub async fn diff(client: &Client, a: &str, b: &str, each: usize) -> Result<Diff
     let work = Arc::new(|unit: &UnitBlocks| seen(unit));
     let first = UnitStream::new(&client, &job_a, &only, false, work.clone(), send_a, "reading the first");
     let second = UnitStream::new(&client, &job_b, &only, false, work, send_b, "reading the second");
-    let compared = tokio::spawn(compare(receive_a, receive_b, each));
-    let (read_a, read_b) = tokio::join!(first.read_all(), second.read_all());
+    // A reader that fails closes its channel, and so ends the comparison.
+    let compared = compare(receive_a, receive_b, each);
+    let (read_a, read_b, diff) = tokio::join!(first.read_all(), second.read_all(), compared);
     read_a?;
     read_b?;
-    let diff = compared.await?;
     if diff.records == 0 {
         bail!("jobs `{a}` and `{b}` have no record in common: they must hold the same records, by key");
     }
@@ -193,9 +193,9 @@ impl Difference {
 impl Sides {
     fn add(&mut self, side: usize, key: &str, each: usize) {
         if side == 0 {
-            self.a += 1
+            self.a += 1;
         } else {
-            self.b += 1
+            self.b += 1;
         }
         if self.keys.len() < each && self.keys.last().is_none_or(|last| last != key) {
             self.keys.push(key.to_owned());

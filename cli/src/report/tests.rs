@@ -51,7 +51,10 @@ fn the_json_has_what_scripts_rely_on() {
     let json = serde_json::to_value(Report::of(&job())).unwrap();
     assert_eq!(json["state"], "running");
     assert_eq!((&json["records"], &json["rejected"], &json["seconds"]), (&10.into(), &1.into(), &1.5.into()));
-    assert_eq!(json["units"], serde_json::json!({"ready": 1, "leased": 0, "done": 2, "set_aside": 0}));
+    assert_eq!(
+        json["units"],
+        serde_json::json!({"ready": 1, "leased": 0, "done": 2, "set_aside": 0, "waiting": 0})
+    );
     assert_eq!(json["verdicts"], serde_json::json!({"valid": 2, "corrected": 3, "routed": 4, "failed": 0}));
     assert_eq!(json["decisions"], serde_json::json!({"open": 3, "decided": 1001, "rejected": 1}));
     assert_eq!(json["rules"]["phone.prefix_2018"], 7);

@@ -224,7 +224,7 @@ mod tests {
             let threshold = threshold(of, 50_000, Action::Pause);
             assert_eq!(tripped(&threshold, 10, 200), []);
             let trip = Trip { threshold: threshold.clone(), count: 11, records: 200, at: 7 };
-            assert_eq!(tripped(&threshold, 11, 200), [trip.clone()]);
+            assert_eq!(tripped(&threshold, 11, 200), std::slice::from_ref(&trip));
             assert_eq!(tripped(&threshold, 50, 99), [], "too few to tell");
             let again = trips(&[threshold], &[trip], &[], &Tallies::default(), Verdicts::default(), 8);
             assert_eq!(again, [], "once is enough");
