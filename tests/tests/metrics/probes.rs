@@ -94,13 +94,16 @@ async fn a_frozen_database_shows_too() -> Result<()> {
     until_ready(probes, 200).await?;
     let id = std::fs::read_to_string(postgres.folder().join("data/postmaster.pid"))?;
     let id = id.lines().next().unwrap_or_default().to_owned();
-    // The postmaster and those that it has forked.
+    let kill = |name: &str, of: &[&str]| {
+        ensure!(Command::new("kill").arg(name).args(of).status()?.success(), "kill {name}");
+        anyhow::Ok(())
+    };
+    // The postmaster first, so that it forks nobody who would go on, and then those that it has forked.
     let signal = |name: &str| {
+        kill(name, &[id.as_str()])?;
         let family = Command::new("pgrep").args(["-P", &id]).output()?;
         let children = String::from_utf8_lossy(&family.stdout).into_owned();
-        let all = children.split_whitespace().chain([id.as_str()]);
-        ensure!(Command::new("kill").arg(name).args(all).status()?.success(), "kill {name}");
-        Ok(())
+        kill(name, &children.split_whitespace().collect::<Vec<_>>())
     };
     signal("-STOP")?;
     let down = until_ready(probes, 503).await;

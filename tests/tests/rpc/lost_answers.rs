@@ -19,6 +19,7 @@ use super::lost_reviews::{
     add_known_answers, decide_cluster, decide_one as decide, lease_cluster, lease_reviews, open_review,
     release_reviews, renew_reviews, resume_reviewer, reveal_field, save_draft, skip_review, undo_decision,
 };
+use super::lost_rules::{approve_job, revise_job, withdraw_version};
 use super::support::{chunk, commit, header, job_request, lease, make_job, reference, units};
 
 /// Tests by the name of their RPC, so that none is forgotten.
@@ -43,6 +44,9 @@ each_rpc!(
     release_units,
     fail_units,
     retry_units,
+    approve_job,
+    revise_job,
+    withdraw_version,
     lease_reviews,
     renew_reviews,
     save_draft,
@@ -73,6 +77,8 @@ const READS: &[&str] = &[
     "list_rejects",
     "list_units",
     "list_workers",
+    "list_samples",
+    "list_revisions",
     "get_pace",
     "get_shift",
     "list_accounts",

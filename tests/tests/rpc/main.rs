@@ -11,6 +11,7 @@ mod lost_accounts;
 mod lost_answers;
 mod lost_leases;
 mod lost_reviews;
+mod lost_rules;
 mod probes;
 mod schedules;
 mod shed;
