@@ -51,6 +51,7 @@ export class Desk {
     // Codes that Emend itself makes, for whatever field.
     if (finding.code.endsWith('.check')) return this.words.say('finding.check', said);
     if (finding.code.endsWith('.rule_paused')) return this.words.say('finding.rule_paused', said);
+    if (finding.code.endsWith('.rule_failed')) return this.words.say('finding.rule_failed', said);
     return this.words.say('finding.unknown', said);
   }
 

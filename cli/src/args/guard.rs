@@ -13,7 +13,7 @@ use super::import::parse_link;
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Trying out")]
 pub struct GuardArgs {
-    /// Write nothing but counts and a few examples, wait for them, and show them.
+    /// Keep nothing of what rules do but counts and a few examples, wait for them, and show them.
     #[arg(long, conflicts_with_all = ["canary", "keep_open"])]
     pub dry_run: bool,
     /// Work on this share of the records, then wait for `emend approve`: 1%, or 0.01.

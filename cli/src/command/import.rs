@@ -64,7 +64,7 @@ async fn tried(client: &Client, summary: &Summary, order: &Order, as_json: bool)
         return print_json(&serde_json::json!({"import": summary, "report": report, "samples": examples}));
     }
     let text = text(summary, order);
-    print(&format!("{text}\n{}\n{}\nnothing was written but this", report.text(), samples::table(&examples)))
+    print(&format!("{text}\n{}\n{}\nno result was kept but this", report.text(), samples::table(&examples)))
 }
 
 fn text(summary: &Summary, order: &Order) -> String {

@@ -286,19 +286,19 @@ fn import_report(import: &emend_proto::v1::Import) -> ImportReport {
 fn trip(trip: &Trip) -> String {
     let threshold = trip.threshold.clone().unwrap_or_default();
     let what = match &threshold.of {
-        Some(Of::Rule(rule)) => format!("rule {rule} touched"),
-        Some(Of::Finding(code)) => format!("finding {code} is in"),
-        Some(Of::Validator(name)) => format!("rules of {name} touched"),
-        Some(Of::Verdict(verdict)) if *verdict == i32::from(Verdict::Failed) => "failed:".to_owned(),
-        Some(Of::Verdict(_)) => "routed:".to_owned(),
-        None => "exceeded:".to_owned(),
+        Some(Of::Rule(rule)) => format!("rule {rule} acted"),
+        Some(Of::Finding(code)) => format!("finding {code} came"),
+        Some(Of::Validator(name)) => format!("rules of {name} acted"),
+        Some(Of::Verdict(verdict)) if *verdict == i32::from(Verdict::Failed) => "failed".to_owned(),
+        Some(Of::Verdict(_)) => "routed".to_owned(),
+        None => "exceeded".to_owned(),
     };
     let follows = match threshold.action() {
         Action::Route => "what it would change goes to people",
         Action::Pause | Action::Unspecified => "the job was paused",
     };
     format!(
-        "{what} {} of {} records, more than {} %; {follows}",
+        "{what} {} times in {} records, more than {} %; {follows}",
         grouped(trip.count),
         grouped(trip.records),
         (threshold.over * 1e6).round() / 1e4

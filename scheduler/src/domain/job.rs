@@ -138,8 +138,6 @@ impl JobSpec {
                 found.push(Violation { field, description: description.to_owned() });
             }
         };
-        let plain =
-            |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
         let named = (1..=100).contains(&self.name.len()) && plain(&self.name);
         check(named, "name", "must be 1 to 100 of the characters A-Z a-z 0-9 . _ -");
         let digits = !self.name.is_empty() && self.name.bytes().all(|byte| byte.is_ascii_digit());
@@ -151,14 +149,8 @@ impl JobSpec {
         );
         let versioned = !self.pack_version.is_empty() && plain(&self.pack_version);
         check(versioned, "pack.version", "must give the rule pack's version, such as `1.0.0`");
-        let of_two = |link: &String| {
-            let parts = link.split_once('@');
-            parts.is_some_and(|(name, version)| {
-                [name, version].into_iter().all(|part| (1..=64).contains(&part.len()) && plain(part))
-            })
-        };
         check(
-            self.validators.len() <= 16 && self.validators.iter().all(of_two),
+            self.validators.len() <= 16 && self.validators.iter().all(|link| is_version(link)),
             "validators",
             "must be at most 16 of name and version, each 1 to 64 of the characters A-Z a-z 0-9 . _ -",
         );
@@ -185,6 +177,18 @@ impl JobSpec {
         found.extend(self.guard.violations());
         found
     }
+}
+
+/// Whether `text` names a version of a pack, a rule file or a validator, as `name@version`.
+pub fn is_version(text: &str) -> bool {
+    let parts = text.split_once('@');
+    parts.is_some_and(|(name, version)| {
+        [name, version].into_iter().all(|part| (1..=64).contains(&part.len()) && plain(part))
+    })
+}
+
+fn plain(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
 }
 
 /// Whether `text` has the form of a day and names one that can be.

@@ -14,6 +14,7 @@ use super::work::proto_duration;
 use super::{App, compute, job_ref, status, views};
 use crate::domain::fields;
 use crate::domain::guard::{Action, Guard, Of, Threshold, Trip};
+use crate::domain::job::is_version;
 use crate::domain::samples::{self, Picked, choose};
 use crate::domain::time::Timestamp;
 use crate::store::{Note, Revise, RevisionStatus, StoreError};
@@ -103,14 +104,10 @@ impl App {
 
     pub(super) async fn withdraw(&self, version: Option<PackRef>) -> Result<u64, Status> {
         let version = version.unwrap_or_default();
-        let part = |text: &str| {
-            let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
-            (1..=64).contains(&text.len()) && text.bytes().all(plain)
-        };
-        if !part(&version.name) || !part(&version.version) {
+        let version = format!("{}@{}", version.name, version.version);
+        if !is_version(&version) {
             return Err(status::invalid("version", "must have a name and a version, such as register 1.2"));
         }
-        let version = format!("{}@{}", version.name, version.version);
         let jobs = self.store.withdraw(version.clone(), self.clock.now()).await;
         let jobs = jobs.map_err(status::from_store)?;
         tracing::warn!(version, ?jobs, "a version is withdrawn; jobs that run it are paused");

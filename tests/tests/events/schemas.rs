@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use emend_proto::v1::{CancelJobRequest, GetJobRequest};
 use emend_tests::collector::{Collector, Kind};
-use emend_tests::database::Backend;
+use emend_tests::database::{Backend, Database};
 use emend_tests::process::run;
 use emend_tests::scheduler::jobs;
 use emend_tests::tools;
@@ -33,6 +33,8 @@ async fn every_event_agrees_with_its_schema_and_holds_no_value() {
     wanted.extend(job_events(&scheduler.database, &["cancelled"]).await);
     make_job(&channel, "rings", 1).await;
     wanted.push("unit.ready".into());
+    make_job(&channel, "canary", 1).await;
+    wanted.push(awaits_approval(&scheduler.database, "canary").await);
     collector.has(&wanted, LIMIT).await.unwrap();
     let events = collector.events();
     for heard in events.values() {
@@ -46,6 +48,16 @@ async fn every_event_agrees_with_its_schema_and_holds_no_value() {
     assert!(events.values().any(|heard| heard.body["job"] == id));
     validate(events.values().map(|heard| heard.body.to_string()).collect()).await;
     scheduler.stop().await;
+}
+
+/// Makes all of a job wait for an approval; the id of the event that says so.
+async fn awaits_approval(database: &Database, job: &str) -> String {
+    let of_job = format!("(SELECT id FROM jobs WHERE name = '{job}')");
+    database.execute(&format!("UPDATE units SET state = 'waiting' WHERE job_id = {of_job}")).await;
+    database.execute(&format!("UPDATE jobs SET canary_ppm = 1, approved = FALSE WHERE id = {of_job}")).await;
+    let row = format!("SELECT CAST(id AS TEXT), CAST(created_at AS TEXT) FROM jobs WHERE name = '{job}'");
+    let rows = database.texts(&row).await;
+    format!("alert-{}-{}-awaits_approval-0", rows[0][0], rows[0][1])
 }
 
 /// Runs them through Python's `jsonschema`; a spoilt one must not pass.
@@ -63,8 +75,8 @@ async fn validate(bodies: Vec<String>) {
         run(command, Duration::from_secs(60)).await.unwrap()
     };
     let output = check(bodies.join("\n")).await.ok().unwrap();
-    // All six kinds were among them.
-    assert!(output.stdout.starts_with(&format!("{} events, 6 schemas", bodies.len())), "{output:?}");
+    // All seven kinds were among them.
+    assert!(output.stdout.starts_with(&format!("{} events, 7 schemas", bodies.len())), "{output:?}");
     for body in bodies {
         let spoilt = body.replacen('{', r#"{"name":"x","#, 1);
         let output = check(spoilt).await;

@@ -87,7 +87,7 @@ impl Member {
     ) -> Result<(), Failure> {
         let mut outcome = {
             let changed = result.changes.iter().map(|change| (change.field.as_str(), change.after.as_str()));
-            one(&*self.validator, &self.job, &record.patched(changed))?
+            one(&*self.validator, &self.job, &record.with(changed))?
         };
         self.name_rules(&mut outcome);
         rules.leave_out(&mut outcome);

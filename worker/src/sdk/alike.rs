@@ -29,7 +29,7 @@ const VERSION: &[u8] = b"emend alike 1";
 pub fn alike(validator: &dyn Validator, job: &JobContext, record: &Record<'_>, outcome: &Outcome) -> u64 {
     let [finding] = &outcome.findings[..] else { return 0 };
     let settles = |proposal: &String| {
-        let mended = record.with(&finding.field, proposal);
+        let mended = record.with([(finding.field.as_ref(), proposal.as_str())]);
         validator.validate(job, &[mended]).iter().all(|outcome| outcome.findings.is_empty())
     };
     if !finding.proposals.iter().any(settles) {

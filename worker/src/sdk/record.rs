@@ -44,24 +44,13 @@ impl<'a> Record<'a> {
         Self { key, fields: fields.into_iter().map(|(name, value)| (name.into(), value.into())).collect() }
     }
 
-    /// This record with another value in `field`, which is added if it is not there.
-    pub(super) fn with<'b>(&'b self, field: &'b str, value: &'b str) -> Record<'b> {
+    /// This record with other values in some fields, each added if it is not there; of a field that is named twice the last
+    /// value counts.
+    pub(crate) fn with<'b>(&'b self, values: impl IntoIterator<Item = (&'b str, &'b str)>) -> Record<'b> {
         let mut fields: Vec<(Cow<'b, str>, Cow<'b, str>)> =
             self.fields().map(|(name, value)| (name.into(), value.into())).collect();
-        // Of a field that stands there twice, the first counts.
-        match fields.iter_mut().find(|(name, _)| name == field) {
-            Some((_, there)) => *there = value.into(),
-            None => fields.push((field.into(), value.into())),
-        }
-        Record { key: self.key, fields }
-    }
-
-    /// This record as `changes` leave it, each a field and its value; later ones count.
-    #[cfg(feature = "runtime")]
-    pub(crate) fn patched<'b>(&'b self, changes: impl Iterator<Item = (&'b str, &'b str)>) -> Record<'b> {
-        let fields = self.fields().map(|(name, value)| (name.into(), value.into()));
-        let mut fields: Vec<(Cow<'b, str>, Cow<'b, str>)> = fields.collect();
-        for (field, value) in changes {
+        for (field, value) in values {
+            // Of a field that stands there twice, the first counts.
             match fields.iter_mut().find(|(name, _)| name == field) {
                 Some((_, there)) => *there = value.into(),
                 None => fields.push((field.into(), value.into())),

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::super::db::{Column, Sql, Tx, params};
+use super::super::db::{Column, Row, Sql, Tx, params};
 use super::super::{Lane, ReviewConflict, Store, StoreError};
 use super::{Held, lease, read_ref};
 use crate::domain::review::ReviewRef;
@@ -72,16 +72,19 @@ pub(super) async fn grant(
     token_hash: Vec<u8>,
     reviews: &[ReviewRef],
 ) -> Result<HashMap<ReviewRef, Vec<u8>>, StoreError> {
-    let mut drafts = HashMap::new();
     if reviews.is_empty() {
-        return Ok(drafts);
+        return Ok(HashMap::new());
     }
-    for row in tx.rows(GRANT, params![reviewer, token_hash, table(reviews)]).await? {
-        if let Some(draft) = row.maybe_bytes("draft")? {
-            drafts.insert(read_ref(&row)?, draft);
-        }
-    }
-    Ok(drafts)
+    drafts(&tx.rows(GRANT, params![reviewer, token_hash, table(reviews)]).await?)
+}
+
+/// Of the rows that have one.
+fn drafts(rows: &[Row]) -> Result<HashMap<ReviewRef, Vec<u8>>, StoreError> {
+    let draft = |row: &Row| {
+        let draft = row.maybe_bytes("draft")?;
+        draft.map(|draft| Ok((read_ref(row)?, draft))).transpose()
+    };
+    rows.iter().filter_map(|row| draft(row).transpose()).collect()
 }
 
 /// As [`grant`], and notes that the reviewer is shown the cards; on PostgreSQL in one message, since a whole shift may ask at
@@ -93,22 +96,17 @@ pub(super) async fn show(
     held: &[Held],
     now: Timestamp,
 ) -> Result<HashMap<ReviewRef, Vec<u8>>, StoreError> {
-    let mut drafts = HashMap::new();
     if held.is_empty() {
-        return Ok(drafts);
+        return Ok(HashMap::new());
     }
     let mut table = table(&held.iter().map(|held| held.at).collect::<Vec<_>>());
     let detail = |held: &Held| lease::view(reviewer, held).detail.to_string();
     table.push(Column::Texts(held.iter().map(detail).collect()));
-    for row in tx.rows(SHOW, params![reviewer, token_hash, now, table]).await? {
-        if let Some(draft) = row.maybe_bytes("draft")? {
-            drafts.insert(read_ref(&row)?, draft);
-        }
-    }
+    let rows = tx.rows(SHOW, params![reviewer, token_hash, now, table]).await?;
     if matches!(tx, Tx::Sqlite { .. }) {
         lease::seen(tx, reviewer, held, now).await?;
     }
-    Ok(drafts)
+    drafts(&rows)
 }
 
 /// Keeps reviews from coming to this reviewer again; an answer also takes the draft.

@@ -180,8 +180,7 @@ async fn lease(
     own.held = own.seen;
     if !own.paused {
         let retaken = held.len();
-        let one_job = ask.job_id.map(|job_id| if at_work { vec![job_id] } else { Vec::new() });
-        claim(tx, &ask, one_job, claims, &mut held, now).await?;
+        claim(tx, &ask, at_work, claims, &mut held, now).await?;
         own.held += i64::try_from(held.len() - retaken).unwrap_or(i64::MAX);
     }
     let drafts = hands::show(tx, name, ask.token.hash(), &held, now).await?;
@@ -228,11 +227,12 @@ pub(super) fn view(reviewer: &str, held: &Held) -> Note {
     Note::new(reviewer, "view", json!({ "round": held.round })).of_record(held.at.job_id, held.at.seq)
 }
 
-/// Takes what is free, of `one_job` or of all, until the reviewer holds as many as it asked for.
+/// Takes what is free, of the job that is asked for while it is `at_work`, or of all, until the reviewer holds as many as it
+/// asked for.
 async fn claim(
     tx: &mut Tx,
     ask: &ReviewAsk,
-    one_job: Option<Vec<i64>>,
+    at_work: bool,
     claims: [Claims; 2],
     held: &mut Vec<Held>,
     now: Timestamp,
@@ -241,8 +241,9 @@ async fn claim(
     if wanted(held) == 0 {
         return Ok(());
     }
-    let jobs = match one_job {
-        Some(jobs) => jobs,
+    let jobs = match ask.job_id {
+        Some(job_id) if at_work => vec![job_id],
+        Some(_) => Vec::new(),
         None => {
             let rows = tx.rows(ALL_JOBS, params![]).await?;
             rows.iter().map(|row| row.int("id")).collect::<Result<_, _>>()?
