@@ -125,6 +125,12 @@ fn shown(revision: Revision) -> Shown {
 
 fn text(shown: &Shown, job: &Job, no_wait: bool) -> String {
     let mut text = line(shown);
+    if shown.undo && shown.units == 0 && !no_wait && !job.paused {
+        text += &format!(
+            "\nno unit has anything by that rule; `emend status {}` lists those that did something, by their names",
+            job.name
+        );
+    }
     if job.paused {
         text += &format!("\njob {} is paused; its records are run again after `emend resume {0}`", job.name);
     } else if no_wait {
@@ -163,6 +169,16 @@ fn line(shown: &Shown) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_rule_that_did_nothing_may_be_a_typing_error() {
+        let shown = || shown(Revision { rule: "a.b".into(), undo: true, ..Revision::default() });
+        let job = Job { name: "hcm".into(), ..Job::default() };
+        assert!(text(&shown(), &job, false).contains("`emend status hcm` lists"));
+        let acted = Shown { units: 1, ..shown() };
+        assert!(!text(&acted, &job, false).contains("emend status"));
+        assert!(!text(&shown(), &job, true).contains("emend status"), "nothing has been looked through");
+    }
 
     #[test]
     fn a_revision_says_what_changed_and_what_was_kept() {
