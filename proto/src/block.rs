@@ -120,6 +120,13 @@ impl BlockWriter {
         self.count += 1;
     }
 
+    /// Appends a message of which these are the bytes.
+    pub fn push_encoded(&mut self, message: &[u8]) {
+        prost::encoding::encode_varint(message.len() as u64, &mut self.plain);
+        self.plain.extend_from_slice(message);
+        self.count += 1;
+    }
+
     /// Messages so far.
     pub fn count(&self) -> u32 {
         self.count
@@ -197,6 +204,7 @@ mod tests {
             key: key.into(),
             payload: payload.to_owned().into(),
             row,
+            ..Record::default()
         };
         vec![record("A1", r#"{"n":"1"}"#, 2), record("A2", r#"{"n":"2"}"#, 3)]
     }

@@ -52,6 +52,8 @@ export class Desk {
     if (finding.code.endsWith('.check')) return this.words.say('finding.check', said);
     if (finding.code.endsWith('.rule_paused')) return this.words.say('finding.rule_paused', said);
     if (finding.code.endsWith('.rule_failed')) return this.words.say('finding.rule_failed', said);
+    if (finding.code === 'group.too_large') return this.words.say('finding.group_too_large', said);
+    if (finding.code === 'group.failed') return this.words.say('finding.group_failed', said);
     return this.words.say('finding.unknown', said);
   }
 

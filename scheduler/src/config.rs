@@ -52,6 +52,9 @@ pub struct Config {
     /// How long consumers have to come back to a broker that lost everything, before events are said to it again, 0 to
     /// 3600.
     pub broker_settle: f64,
+    /// Where records are sorted when those of a grouped job are put together: files without a name, of the size of the
+    /// job's records. None: the system's folder for temporary files.
+    pub scratch: Option<PathBuf>,
     /// What autoscalers are told.
     pub scaler: Scaler,
     /// Where people sign in and decide.
@@ -119,6 +122,7 @@ impl Default for Config {
             grace: 10.0,
             probes: None,
             drain_delay: 0.0,
+            scratch: None,
             scaler: Scaler::default(),
             desk: DeskConfig::default(),
             reviewer_error_limit: 0.2,
@@ -226,6 +230,10 @@ impl Config {
 
     pub(crate) fn broker_settle(&self) -> Duration {
         Duration::from_secs_f64(self.broker_settle)
+    }
+
+    pub(crate) fn scratch(&self) -> PathBuf {
+        self.scratch.clone().unwrap_or_else(std::env::temp_dir)
     }
 
     pub(crate) fn retention(&self) -> Option<Duration> {

@@ -181,6 +181,7 @@ pub fn spec(name: &str, unit_records: u32) -> JobSpec {
         reviews: ReviewPolicy::default(),
         guard: Guard::default(),
         rules_off: Vec::new(),
+        group_by: Vec::new(),
         policy: JobPolicy { unit_records, ..JobPolicy::default() },
     }
 }

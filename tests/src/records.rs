@@ -12,7 +12,12 @@ pub fn record(n: i64) -> Record {
 
 /// A record of this key and payload, in row `row`.
 pub fn with_payload(key: &str, row: i64, payload: &str) -> Record {
-    Record { key: key.into(), payload: payload.to_owned().into_bytes().into(), row: row.unsigned_abs() }
+    Record {
+        key: key.into(),
+        payload: payload.to_owned().into_bytes().into(),
+        row: row.unsigned_abs(),
+        ..Record::default()
+    }
 }
 
 /// Records `first..=last`.

@@ -18,7 +18,12 @@ pub async fn import(deployment: &Deployment, name: &str, records: u64, unit_reco
     let policy = Some(JobPolicy { unit_records, ..JobPolicy::default() });
     jobs.create_job(CreateJobRequest { name: name.into(), pack, policy, ..CreateJobRequest::default() })
         .await?;
-    let record = |row: u64| Record { key: format!("r{row:06}"), payload: b"{}".as_slice().into(), row };
+    let record = |row: u64| Record {
+        key: format!("r{row:06}"),
+        payload: b"{}".as_slice().into(),
+        row,
+        ..Record::default()
+    };
     let rows: Vec<u64> = (1..=records).collect();
     let header = ImportHeader { job: name.into(), import_id: "file".into() };
     let mut parts = vec![import_records_request::Part::Header(header)];

@@ -1,5 +1,6 @@
 //! A worker that speaks to the store directly, one step at a time.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -30,6 +31,8 @@ pub struct Worker {
     pub slots: u32,
     /// What an answer holds at most, before compression.
     pub max_bytes: i64,
+    /// What a record costs, by `name@version`.
+    pub costs: HashMap<String, Duration>,
     /// How long its leases last.
     pub ttl: Duration,
     /// What it speaks to.
@@ -44,6 +47,7 @@ impl Worker {
             packs: vec![PACK.into()],
             slots: 100,
             max_bytes: 8 * 1024 * 1024,
+            costs: HashMap::new(),
             ttl: TTL,
             store: store.clone(),
         }
@@ -87,6 +91,7 @@ impl Worker {
             may_hold: self.slots + 1,
             tokens: std::iter::repeat_with(token).take(count).collect(),
             max_bytes: self.max_bytes,
+            costs: self.costs.clone(),
         };
         self.store.lease(ask, self.ttl, now).await
     }

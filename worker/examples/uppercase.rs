@@ -27,6 +27,7 @@ impl Country {
             aliases: vec!["nation".into()],
             sensitive: false,
             related: vec![],
+            normaliser: String::new(),
         };
         Self(Manifest {
             name: "country".into(),

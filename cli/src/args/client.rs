@@ -187,6 +187,8 @@ pub enum UnitStateArg {
     SetAside,
     /// Not of the canary; `emend approve` makes it ready.
     Waiting,
+    /// Of a grouped job: holds records that are not put together yet.
+    Ungrouped,
 }
 
 impl From<UnitStateArg> for UnitState {
@@ -197,6 +199,7 @@ impl From<UnitStateArg> for UnitState {
             UnitStateArg::Done => Self::Done,
             UnitStateArg::SetAside => Self::SetAside,
             UnitStateArg::Waiting => Self::Waiting,
+            UnitStateArg::Ungrouped => Self::Ungrouped,
         }
     }
 }

@@ -3,11 +3,14 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use emend_proto::v1::PackRef;
+use emend_proto::v1::{GroupField, PackRef};
 
 use super::client::parse_time;
 use super::{GuardArgs, Remote, ReviewArgs};
 use crate::input::Format;
+
+/// How values may be folded before records are put together by them.
+const NORMALISERS: [&str; 4] = ["exact", "text", "digits", "date"];
 
 /// `emend import`.
 #[derive(Debug, Clone, Args)]
@@ -16,7 +19,8 @@ use crate::input::Format;
                         emend import old.csv --job hcm --encoding windows-1258 --keep-open\n  \
                         emend import records.csv --job hcm --as-of 2021-09-20 --undo 2m --agree national_id,full_name.lost_letter\n  \
                         emend import records.csv --job try --as-of 2021-09-20 --rules ministry.yaml --dry-run\n  \
-                        emend import records.csv --job hcm --as-of 2021-09-20 --rules ministry.yaml --canary 1%\n\n\
+                        emend import records.csv --job hcm --as-of 2021-09-20 --rules ministry.yaml --canary 1%\n  \
+                        emend import records.csv --job hcm --as-of 2021-09-20 --group-by full_name,date_of_birth\n\n\
                         It makes the job when there is none of that name. Killed and started again it goes on where it \
                         was; the same file twice imports nothing twice. Rows that cannot be taken are listed in \
                         FILE.rejects.csv, and the exit code is 3."
@@ -45,6 +49,12 @@ pub struct ImportArgs {
     /// Records in a unit of work, 1 to 10,000. Default: 500.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub unit_size: Option<u32>,
+    /// Put records together that agree in all of these fields, at most 8, so that the rule pack compares them: the doses of a
+    /// person by full_name,date_of_birth, strangers with one number by national_id. A field may say how its values are folded
+    /// first, as FIELD:HOW with exact, text (letters and digits, without marks and case), digits, or date; else the rule pack
+    /// says. Rules run when all files are there. Repeat it or separate fields by commas.
+    #[arg(long, value_name = "FIELDS", value_delimiter = ',', value_parser = parse_group_field)]
+    pub group_by: Vec<GroupField>,
     /// How urgent the new job is, and its share of the workers.
     #[command(flatten)]
     pub schedule: ScheduleArgs,
@@ -122,6 +132,21 @@ pub(super) fn parse_link(text: &str) -> Result<PackRef, String> {
     }
 }
 
+/// `full_name`, or `full_name:text`.
+pub(super) fn parse_group_field(text: &str) -> Result<GroupField, String> {
+    let (field, normaliser) = text.split_once(':').unwrap_or((text, ""));
+    if field.is_empty() {
+        return Err("name fields, such as full_name,date_of_birth".into());
+    }
+    if text.contains(':') && !NORMALISERS.contains(&normaliser) {
+        return Err(format!(
+            "`{normaliser}` is none of {}: write {field}:text, or {field} alone",
+            NORMALISERS.join(", ")
+        ));
+    }
+    Ok(GroupField { field: field.into(), normaliser: normaliser.into() })
+}
+
 fn parse_deadline(text: &str) -> Result<DeadlineArg, String> {
     match text {
         "none" => Ok(DeadlineArg::Never),
@@ -132,6 +157,25 @@ fn parse_deadline(text: &str) -> Result<DeadlineArg, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_field_to_group_by_may_say_how_its_values_are_folded() {
+        let field = |field: &str, normaliser: &str| {
+            Ok(GroupField { field: field.into(), normaliser: normaliser.into() })
+        };
+        assert_eq!(parse_group_field("full_name"), field("full_name", ""));
+        assert_eq!(parse_group_field("phone:digits"), field("phone", "digits"));
+        for (wrong, said) in [
+            ("", "name fields"),
+            (":text", "name fields"),
+            ("phone:", "phone alone"),
+            ("phone:number", "`number` is none of exact, text, digits, date"),
+            ("phone:text:date", "none of"),
+        ] {
+            let error = parse_group_field(wrong).unwrap_err();
+            assert!(error.contains(said), "{wrong}: {error}");
+        }
+    }
 
     #[test]
     fn a_deadline_is_a_time_or_none() {

@@ -3,15 +3,18 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use emend_proto::v1::GroupField;
 use emend_scheduler::domain::caller::Role;
 
 use super::Security;
+use super::import::parse_group_field;
 
 /// `emend demo`.
 #[derive(Debug, Clone, Args)]
 #[command(
     after_help = "Examples:\n  emend demo\n  emend demo --records 50000 --workers 4 --out /tmp/demo\n  \
-                        emend demo --with-people\n\n\
+                        emend demo --with-people\n  \
+                        emend demo --group-by full_name,date_of_birth\n\n\
                         It writes records.csv, truth.jsonl, corrected.csv, routed.csv and report.json; with people, final.csv too."
 )]
 pub struct DemoArgs {
@@ -37,6 +40,10 @@ pub struct DemoArgs {
     #[arg(long, value_name = "N", default_value_t = 300, requires = "with_people",
         value_parser = clap::value_parser!(u32).range(3..=10_000))]
     pub reviewers: u32,
+    /// Make records that have to do with each other, and put those together that agree in these fields, so that the rule
+    /// pack compares them: full_name,date_of_birth, national_id, or phone; each may be FIELD:HOW, as in `emend import`.
+    #[arg(long, value_name = "FIELDS", value_delimiter = ',', value_parser = parse_group_field)]
+    pub group_by: Vec<GroupField>,
     /// Print report.json instead of tables.
     #[arg(long)]
     pub json: bool,
@@ -44,7 +51,8 @@ pub struct DemoArgs {
 
 /// `emend generate`.
 #[derive(Debug, Clone, Args)]
-#[command(after_help = "Example:\n  emend generate --records 10000 --seed 7 --out data\n\n\
+#[command(after_help = "Examples:\n  emend generate --records 10000 --seed 7 --out data\n  \
+                        emend generate --records 10000 --seed 7 --out data --crowd\n\n\
                         It writes records.csv and, line for line, truth.jsonl.")]
 pub struct GenerateArgs {
     /// How many records.
@@ -56,6 +64,10 @@ pub struct GenerateArgs {
     /// Where the files go.
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
+    /// Records that have to do with each other: people with several doses, doses keyed twice, numbers that stand in records
+    /// of strangers. The truth tells of each relation.
+    #[arg(long)]
+    pub crowd: bool,
     /// Print what was written as JSON.
     #[arg(long)]
     pub json: bool,

@@ -19,6 +19,7 @@ pub(super) async fn run(args: DemoArgs, common: &Common) -> Result<Exit> {
         workers: args.workers.map_or(cores, usize::from),
         store: args.store,
         out: args.out,
+        group_by: args.group_by,
         reviewers: args.with_people.then_some(args.reviewers),
     };
     let shutdown = CancellationToken::new();

@@ -100,6 +100,7 @@ fn unit_line(unit: &UnitStatus) -> String {
         UnitState::Done => format!("committed by {}", unit.worker_id),
         UnitState::Ready => format!("ready, lease {} was the last", unit.epoch),
         UnitState::Waiting => "not of the canary".to_owned(),
+        UnitState::Ungrouped => "not put together with others yet".to_owned(),
         UnitState::SetAside => "damaged, and set aside".to_owned(),
         UnitState::Split | UnitState::Unspecified => "split".to_owned(),
     };
@@ -139,6 +140,14 @@ fn unit_waits(job: &Job, unit: &UnitStatus) -> Vec<String> {
         UnitState::Leased => waits.push(format!("worker {}", unit.worker_id)),
         UnitState::Waiting => {
             waits.push(format!("the canary to be approved (`emend approve {name}`)"));
+        }
+        UnitState::Ungrouped if job.state() == JobState::Importing => {
+            waits.push("the job to be sealed: its last file is to be imported".to_owned());
+        }
+        UnitState::Ungrouped => {
+            waits.push(format!(
+                "its records to be put together (`emend status {name}` shows how far that is)"
+            ));
         }
         UnitState::SetAside => {
             waits.push(format!("an operator to look at the damage (`emend retry {name} {}`)", unit.unit_id));
@@ -227,6 +236,9 @@ mod tests {
         assert!(waits(&job(), unit(UnitState::Ready)).contains("a worker that has p@1, register@2"));
         assert!(waits(&job(), unit(UnitState::Leased)).contains("waits for: worker w-1"));
         assert!(waits(&job(), unit(UnitState::Waiting)).contains("emend approve hcm"));
+        assert!(waits(&job(), unit(UnitState::Ungrouped)).contains("emend status hcm"));
+        let open = Job { state: JobState::Importing.into(), ..job() };
+        assert!(waits(&open, unit(UnitState::Ungrouped)).contains("to be sealed"));
         assert!(waits(&job(), unit(UnitState::SetAside)).contains("emend retry hcm 4"));
         assert!(waits(&job(), unit(UnitState::Done)).contains("waits for: nothing"));
         let paused = Job { paused: true, ..job() };

@@ -9,7 +9,7 @@ use crate::generate::generate;
 
 pub(super) fn run(args: &GenerateArgs, common: &Common) -> Result<Exit> {
     settings(common, "warn", Vec::new())?;
-    let made = generate(args.records, args.seed, &args.out)?;
+    let made = generate(args.records, args.seed, args.crowd, &args.out)?;
     if args.json {
         print_json(&made)?;
     } else {

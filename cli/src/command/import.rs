@@ -30,6 +30,7 @@ pub(super) async fn run(args: ImportArgs, common: &Common) -> Result<Exit> {
             validators: files.iter().map(rules::link).chain(args.validator).collect(),
             as_of: args.as_of,
             unit_records: args.unit_size,
+            group_by: args.group_by,
             schedule: set::change(&args.schedule),
             reviews: args.reviews.policy(),
             trial: Trial {

@@ -41,6 +41,7 @@ impl From<UnitStatus> for UnitView {
             UnitState::Split => "split",
             UnitState::SetAside => "set_aside",
             UnitState::Waiting => "waiting",
+            UnitState::Ungrouped => "ungrouped",
         };
         Self {
             id: unit.unit_id,

@@ -8,11 +8,11 @@ mod report;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
-use emend_proto::v1::{JobState, ReviewPolicy, ScheduleChange, Verdict};
+use emend_proto::v1::{GroupField, JobState, ReviewPolicy, ScheduleChange, Verdict};
 use tokio_util::sync::CancellationToken;
 
 pub use people::PeopleReport;
-pub use report::DemoReport;
+pub use report::{DemoReport, RelationsReport, ShareReport};
 
 use crate::client::Client;
 use crate::command::{Until, one, wait};
@@ -20,6 +20,7 @@ use crate::export::{self, Only};
 use crate::generate::{Generated, generate};
 use crate::import::{self, Trial, Wanted};
 use crate::input::Format;
+use crate::pack;
 use house::House;
 
 /// The share of the corrections that people look into.
@@ -40,6 +41,8 @@ pub struct Order {
     pub store: Option<String>,
     /// Where the files go.
     pub out: PathBuf,
+    /// By which fields records are put together; then they have to do with each other.
+    pub group_by: Vec<GroupField>,
     /// How many simulated reviewers decide what is for people; none: it is left to them.
     pub reviewers: Option<u32>,
 }
@@ -47,8 +50,10 @@ pub struct Order {
 impl Order {
     /// The same records are the same job, so that a demo on a store that stays may be run again.
     fn job(&self) -> String {
+        let fields: Vec<&str> = self.group_by.iter().map(|by| by.field.as_str()).collect();
+        let by = if fields.is_empty() { String::new() } else { format!("-by-{}", fields.join("-")) };
         let people = if self.reviewers.is_some() { "-people" } else { "" };
-        format!("demo-{}-{}{people}", self.records, self.seed)
+        format!("demo-{}-{}{by}{people}", self.records, self.seed)
     }
 }
 
@@ -57,11 +62,12 @@ impl Order {
 /// # Errors
 /// Whatever went wrong first, or that it was interrupted.
 pub async fn run(order: &Order, shutdown: &CancellationToken) -> Result<DemoReport> {
-    let out = order.out.clone();
+    import::grouping::check_names(&order.group_by, pack::find(emend_vaccination::PACK)?.manifest())?;
+    let (out, crowd) = (order.out.clone(), !order.group_by.is_empty());
     let (records, seed) = (order.records, order.seed);
     let stopped = shutdown.cancelled();
     tokio::pin!(stopped);
-    let made = tokio::task::spawn_blocking(move || generate(records, seed, &out));
+    let made = tokio::task::spawn_blocking(move || generate(records, seed, crowd, &out));
     let made = tokio::select! {
         made = made => made.context("generating stopped")??,
         () = &mut stopped => bail!("interrupted"),
@@ -104,6 +110,7 @@ async fn show(
     Ok(DemoReport {
         job: one(client, &name).await?,
         quality: rules.quality,
+        relations: rules.relations.as_ref().map(Into::into),
         people,
         peak_memory_bytes: report::peak_memory(),
     })
@@ -123,6 +130,7 @@ fn import_order(order: &Order, made: &Generated) -> import::Order {
             validators: Vec::new(),
             as_of: Some(AS_OF.to_owned()),
             unit_records: None,
+            group_by: order.group_by.clone(),
             schedule: ScheduleChange::default(),
             reviews: ReviewPolicy { undo, sample, ..ReviewPolicy::default() },
             trial: Trial::default(),

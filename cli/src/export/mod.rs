@@ -8,6 +8,7 @@ mod quality;
 mod sink;
 mod stream;
 mod target;
+mod truth;
 mod unit;
 
 use std::path::PathBuf;

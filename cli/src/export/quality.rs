@@ -1,19 +1,18 @@
 //! How good the rules were, and how right the records are in the end, where their truth is known.
 
-use std::fs::File;
-use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Context as _, Result, bail};
-use emend_proto::v1::{RecordResult, UnitBlocks};
-use emend_vaccination::{Quality, Rightness, Truth, Verdict};
+use anyhow::{Context as _, Result};
+use emend_proto::v1::{Grouping, Job, RecordResult, UnitBlocks};
+use emend_vaccination::{Quality, Relations, Rightness, TruthLine, Verdict};
 use emend_worker::{Change, Finding};
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 
 use super::fields::push_object;
 use super::stream::UnitStream;
+use super::truth::TruthFile;
 use super::unit::{Entry, Only, for_each};
 use crate::client::Client;
 
@@ -26,6 +25,8 @@ pub struct Measured {
     pub quality: Quality,
     /// Of the records, before people and after.
     pub rightness: Rightness,
+    /// Of the checks of groups, where the job is grouped.
+    pub relations: Option<Relations>,
 }
 
 /// A record to be compared with its truth.
@@ -41,15 +42,15 @@ struct Judged {
     rejected: bool,
 }
 
-/// Compares a finished job's records, which were imported in the order of `truth`, with the truth.
+/// Compares a finished job's records, which were imported from the file that `truth` tells of, with the truth.
 ///
 /// # Errors
 /// When the records cannot be had, or the truth is that of others.
 pub async fn measure(client: &Client, job: &str, truth: &Path) -> Result<Measured> {
     let job = super::find(client, job).await?;
     let (units, receive) = mpsc::channel(AHEAD);
-    let truth = truth.to_owned();
-    let judge = spawn_blocking(move || compare(&truth, receive));
+    let (truth, measured) = (truth.to_owned(), Measured::of(&job));
+    let judge = spawn_blocking(move || compare(&truth, measured, receive));
     let work = Arc::new(records);
     let read =
         UnitStream::new(client, &job, &Only::default(), false, work, units, "measuring").read_all().await;
@@ -89,26 +90,30 @@ fn judged(entry: &Entry<'_>) -> Result<Judged> {
     })
 }
 
-fn compare(truth: &Path, mut units: mpsc::Receiver<Option<Vec<Judged>>>) -> Result<Measured> {
-    let at = || truth.display().to_string();
-    let mut lines = BufReader::with_capacity(256 * 1024, File::open(truth).with_context(at)?);
-    let (mut measured, mut line) = (Measured::default(), String::new());
+fn compare(
+    truth: &Path,
+    mut measured: Measured,
+    mut units: mpsc::Receiver<Option<Vec<Judged>>>,
+) -> Result<Measured> {
+    let mut truths = TruthFile::open(truth, measured.relations.is_some())?;
     while let Some(Some(unit)) = units.blocking_recv() {
         for record in unit {
-            line.clear();
-            lines.read_line(&mut line).with_context(at)?;
-            let truth: Truth = serde_json::from_str(&line).with_context(at)?;
-            if truth.key != record.key {
-                bail!("{} is not the truth of this job: its records are others", at());
-            }
-            measured.observe(&truth, record)?;
+            measured.observe(&truths.of(&record.key)?, record)?;
         }
     }
     Ok(measured)
 }
 
 impl Measured {
-    fn observe(&mut self, truth: &Truth, record: Judged) -> Result<()> {
+    /// No records yet, of this job.
+    fn of(job: &Job) -> Self {
+        let fields =
+            |grouping: &Grouping| -> Vec<String> { grouping.by.iter().map(|by| by.field.clone()).collect() };
+        let relations = job.grouping.as_ref().map(|grouping| Relations::new(&fields(grouping)));
+        Self { relations, ..Self::default() }
+    }
+
+    fn observe(&mut self, TruthLine { truth, related }: &TruthLine, record: Judged) -> Result<()> {
         let changes: Vec<Change> = record
             .result
             .changes
@@ -133,6 +138,9 @@ impl Measured {
             .collect();
         let before = parse(&record.key, &record.before)?;
         self.quality.observe(truth, before.fields(), &changes, &findings, record.verdict);
+        if let (Some(relations), Some(related)) = (&mut self.relations, related) {
+            relations.observe(related, &findings);
+        }
         let after = record.after.as_deref().map(|fields| parse(&record.key, fields)).transpose()?;
         let after = after.as_ref().unwrap_or(&before);
         self.rightness.observe(truth, before.fields(), after.fields(), record.rejected);

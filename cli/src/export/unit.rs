@@ -148,6 +148,7 @@ pub(super) mod tests {
                 key: at.to_string(),
                 payload: payload.as_bytes().to_vec().into(),
                 row: at + 1,
+                ..Record::default()
             })
             .collect();
         let change = |field: &str, before: &str, after: &str, rule: &str| Change {

@@ -1,13 +1,14 @@
 //! The job that a file goes into: the one of that name, or a new one.
 
+pub(crate) mod grouping;
 mod reviews;
 mod trial;
 
 use anyhow::{Result, bail};
 use emend_proto::v1::schedule_change::Deadline;
 use emend_proto::v1::{
-    CreateJobRequest, Field, FindingText, GetJobRequest, Job, JobPolicy, Manifest, PackRef, ReviewPolicy,
-    Schedule, ScheduleChange, Threshold,
+    CreateJobRequest, Field, FindingText, GetJobRequest, GroupField, Job, JobPolicy, Manifest, PackRef,
+    ReviewPolicy, Schedule, ScheduleChange, Threshold,
 };
 use tonic::Code;
 
@@ -27,6 +28,8 @@ pub struct Wanted {
     pub as_of: Option<String>,
     /// Records in a unit; `None` leaves it to the scheduler.
     pub unit_records: Option<u32>,
+    /// By which fields records are put together; none: they are not.
+    pub group_by: Vec<GroupField>,
     /// How urgent the new job is; what is absent is left to the scheduler.
     pub schedule: ScheduleChange,
     /// How people decide on its records; what is absent is left to the manifest and the scheduler.
@@ -83,6 +86,7 @@ pub(super) async fn create(
         )));
     };
     manifest.findings.extend(wanted.findings.iter().cloned());
+    grouping::check_names(&wanted.group_by, &manifest)?;
     reviews::check_names(&wanted.reviews, &manifest)?;
     let request = CreateJobRequest {
         name: wanted.name.clone(),
@@ -100,6 +104,7 @@ pub(super) async fn create(
         schedule: Some(schedule(wanted.schedule)),
         validators: wanted.validators.clone(),
         rules_off: wanted.trial.rules_off.clone(),
+        group_by: wanted.group_by.clone(),
     };
     let answer = call!(client, create_job(request)).map_err(|status| explain(&status, &wanted.name))?;
     Ok(answer.job.unwrap_or_default())
@@ -143,6 +148,7 @@ fn check(job: &Job, wanted: &Wanted) -> Result<()> {
     if let Some(wanted) = wanted.unit_records.filter(|&wanted| records != 0 && wanted != records) {
         bail!("job `{name}` is there with units of {records} records, not {wanted}; leave --unit-size out");
     }
+    grouping::check_same(job, &wanted.group_by)?;
     reviews::check_same(job, &wanted.reviews)?;
     // A deadline counts from now, so the command that made the job would differ from itself: the job keeps its own.
     let Some(there) = &job.schedule else { return Ok(()) };
@@ -170,6 +176,7 @@ pub(super) fn to_wire(manifest: emend_worker::Manifest) -> Manifest {
         aliases: field.aliases,
         sensitive: field.sensitive,
         related: field.related,
+        normaliser: field.normaliser,
     });
     let findings = manifest.findings.into_iter().map(|finding| FindingText {
         code: finding.code,
@@ -196,6 +203,7 @@ pub(super) fn from_wire(job: &Job) -> emend_worker::Manifest {
         aliases: field.aliases,
         sensitive: field.sensitive,
         related: field.related,
+        normaliser: field.normaliser,
     });
     let findings = manifest.findings.into_iter().map(|finding| emend_worker::FindingText {
         code: finding.code,
@@ -219,6 +227,7 @@ mod tests {
 
     fn job() -> Job {
         Job {
+            name: "x".into(),
             pack: Some(PackRef { name: "p".into(), version: "1".into() }),
             as_of: "2021-09-20".into(),
             policy: Some(JobPolicy { unit_records: 500, ..JobPolicy::default() }),
@@ -236,6 +245,7 @@ mod tests {
             validators: Vec::new(),
             as_of: None,
             unit_records: None,
+            group_by: Vec::new(),
             schedule: schedule(Some(5)),
             reviews: ReviewPolicy::default(),
             trial: Trial::default(),
@@ -249,6 +259,7 @@ mod tests {
             (Wanted { as_of: Some("2021-09-21".into()), ..same.clone() }, "--as-of"),
             (Wanted { unit_records: Some(1), ..same.clone() }, "--unit-size"),
             (Wanted { schedule: schedule(Some(6)), ..same.clone() }, "--priority"),
+            (Wanted { group_by: vec![GroupField::default()], ..same.clone() }, "--group-by"),
             (
                 Wanted { schedule: ScheduleChange { weight: Some(1), ..ScheduleChange::default() }, ..same },
                 "--weight",
@@ -258,5 +269,12 @@ mod tests {
             let error = check(&job(), &other).unwrap_err().to_string();
             assert!(error.contains(flag) && error.contains("`x`"), "{error}");
         }
+    }
+    #[test]
+    fn a_manifest_comes_back_as_it_went() {
+        let manifest = crate::pack::find(emend_vaccination::PACK).unwrap().manifest().clone();
+        let pack = PackRef { name: manifest.name.clone(), version: manifest.version.clone() };
+        let kept = Some(to_wire(manifest.clone()));
+        assert_eq!(from_wire(&Job { pack: Some(pack), manifest: kept, ..Job::default() }), manifest);
     }
 }

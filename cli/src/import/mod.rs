@@ -2,6 +2,7 @@
 
 mod cutter;
 mod digest;
+mod gather;
 mod job;
 mod rejects;
 mod stream;
@@ -16,6 +17,7 @@ use emend_proto::v1::{
 };
 
 pub use cutter::Limits;
+pub(crate) use job::grouping;
 pub use job::{Trial, Wanted};
 
 use crate::client::{Broken, Client, Patience, call, explain};
@@ -119,6 +121,9 @@ pub async fn run(client: &Client, order: &Order) -> Result<Summary> {
             Some(path)
         }
     };
+    if sealed {
+        gather::wait(client, &job).await?;
+    }
     Ok(Summary {
         job: job.name,
         job_id: job.id,

@@ -103,8 +103,7 @@ pub(crate) mod tests {
             label_vi: label_vi.into(),
             label_en: name.into(),
             aliases: aliases.iter().map(|&alias| alias.into()).collect(),
-            sensitive: false,
-            related: vec![],
+            ..Field::default()
         };
         FieldNames::of(&Manifest {
             name: "test".into(),

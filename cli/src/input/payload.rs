@@ -71,7 +71,7 @@ pub(crate) fn is_too_large(key: &str, payload: &[u8], limit: usize) -> bool {
 
 /// The record as it goes into a block.
 pub(crate) fn record(key: &str, payload: &[u8], row: u64) -> Record {
-    Record { key: key.to_owned(), payload: payload.to_vec().into(), row }
+    Record { key: key.to_owned(), payload: payload.to_vec().into(), row, ..Record::default() }
 }
 
 #[cfg(test)]

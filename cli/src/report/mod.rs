@@ -1,14 +1,15 @@
 //! A job in numbers: what `status --json` and `report.json` hold.
 
+mod grouping;
 mod text;
+mod trip;
 
 use std::collections::BTreeMap;
 
-use emend_proto::v1::threshold::{Action, Of};
-use emend_proto::v1::{Job, JobState, Progress, RuleQuality, Trip, Verdict};
+use emend_proto::v1::{Job, JobState, Progress, RuleQuality};
 use serde::Serialize;
 
-use crate::term::grouped;
+pub use grouping::{GroupingReport, group_field};
 
 /// A job in numbers.
 #[derive(Debug, Clone, Serialize)]
@@ -42,6 +43,9 @@ pub struct Report {
     pub trips: Vec<String>,
     /// The day of the data.
     pub as_of: String,
+    /// How its records are put together, where they are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub grouping: Option<GroupingReport>,
     /// A higher one goes first.
     pub priority: i32,
     /// Its share of the workers among jobs of its priority.
@@ -206,8 +210,9 @@ impl Report {
             revising: job.revising,
             rules_off: job.rules_off.clone(),
             withdrawn: job.withdrawn.iter().map(|of| format!("{}@{}", of.name, of.version)).collect(),
-            trips: job.trips.iter().map(trip).collect(),
+            trips: job.trips.iter().map(trip::in_words).collect(),
             as_of: job.as_of.clone(),
+            grouping: job.grouping.as_ref().map(GroupingReport::from),
             priority: schedule.priority,
             weight: schedule.weight,
             deadline_in_seconds: schedule.deadline_in.as_ref().map(in_seconds),
@@ -280,29 +285,6 @@ fn import_report(import: &emend_proto::v1::Import) -> ImportReport {
         rejected: import.rejected,
         finished: import.finished,
     }
-}
-
-/// A threshold that was exceeded, in words.
-fn trip(trip: &Trip) -> String {
-    let threshold = trip.threshold.clone().unwrap_or_default();
-    let what = match &threshold.of {
-        Some(Of::Rule(rule)) => format!("rule {rule} acted"),
-        Some(Of::Finding(code)) => format!("finding {code} came"),
-        Some(Of::Validator(name)) => format!("rules of {name} acted"),
-        Some(Of::Verdict(verdict)) if *verdict == i32::from(Verdict::Failed) => "failed".to_owned(),
-        Some(Of::Verdict(_)) => "routed".to_owned(),
-        None => "exceeded".to_owned(),
-    };
-    let follows = match threshold.action() {
-        Action::Route => "what it would change goes to people",
-        Action::Pause | Action::Unspecified => "the job was paused",
-    };
-    format!(
-        "{what} {} times in {} records, more than {} %; {follows}",
-        grouped(trip.count),
-        grouped(trip.records),
-        (threshold.over * 1e6).round() / 1e4
-    )
 }
 
 /// A duration of the wire.

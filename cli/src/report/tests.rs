@@ -59,6 +59,7 @@ fn the_json_has_what_scripts_rely_on() {
     assert_eq!(json["decisions"], serde_json::json!({"open": 3, "decided": 1001, "rejected": 1}));
     assert_eq!(json["rules"]["phone.prefix_2018"], 7);
     assert_eq!(json["reconciled"], true);
+    assert!(json.get("grouping").is_none());
     assert!(json["records_per_second"].is_number());
     assert_eq!((&json["priority"], &json["weight"]), (&(-3).into(), &100.into()));
     assert_eq!(json["deadline_in_seconds"], 11_400.0);
@@ -66,6 +67,15 @@ fn the_json_has_what_scripts_rely_on() {
         (&json["seconds_left"], &json["workers"], &json["workers_wanted"]),
         (&90.0.into(), &2.into(), &4.into())
     );
+}
+
+#[test]
+fn a_grouped_job_says_so() {
+    let by = vec![emend_proto::v1::GroupField { field: "phone".into(), normaliser: "digits".into() }];
+    let grouping = Some(emend_proto::v1::Grouping { by, ..Default::default() });
+    let report = Report::of(&Job { grouping, ..job() });
+    assert!(report.text().contains("\ngrouped by phone:digits: "), "{}", report.text());
+    assert_eq!(serde_json::to_value(report).unwrap()["grouping"]["by"][0], "phone:digits");
 }
 
 #[test]

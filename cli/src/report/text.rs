@@ -29,6 +29,7 @@ impl Report {
             grouped(units.set_aside),
             if units.waiting > 0 { format!(", {} waiting", grouped(units.waiting)) } else { String::new() },
         );
+        text += &self.grouping.as_ref().map(|by| by.text(&self.job, self.records)).unwrap_or_default();
         text += &self.guards();
         let took = seconds(Duration::try_from_secs_f64(self.seconds).unwrap_or_default());
         text += &format!("{took}, {} records a second\n", grouped(self.records_per_second as u64));

@@ -55,7 +55,7 @@ fn tell(group_by: &[&str], values: &str, members: &[Member], groups: &[Vec<usize
     for group in groups {
         let outcomes = pack.validate(&job, &parsed(members, group));
         for (&at, outcome) in group.iter().zip(outcomes) {
-            relations.observe(&members[at], &outcome.findings);
+            relations.observe(&members[at].related, &outcome.findings);
         }
     }
     let [precision, found, shown] =

@@ -159,6 +159,16 @@ impl Column {
         }
     }
 
+    /// How values are folded when records are put together by this column; empty where it is of no matter.
+    const fn normaliser(self) -> &'static str {
+        match self {
+            Self::FullName => "text",
+            Self::DateOfBirth => "date",
+            Self::NationalId | Self::Phone => "digits",
+            _ => "",
+        }
+    }
+
     fn field(self) -> Field {
         let (label_vi, label_en) = self.labels();
         Field {
@@ -168,6 +178,7 @@ impl Column {
             aliases: self.aliases().iter().map(|&alias| alias.into()).collect(),
             sensitive: self.sensitive(),
             related: self.related().iter().map(|column| column.name().into()).collect(),
+            normaliser: self.normaliser().into(),
         }
     }
 }

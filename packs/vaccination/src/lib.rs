@@ -43,5 +43,5 @@ pub use findings::{FINDINGS, GROUP_FINDINGS};
 pub use quality::{Quality, Share, Verdict};
 pub use relations::Relations;
 pub use rightness::{ClassRightness, Rightness, Turn};
-pub use truth::{Class, Truth, Values};
+pub use truth::{Class, Truth, TruthLine, Values};
 pub use vaccination::Vaccination;

@@ -2,7 +2,7 @@
 
 use emend_worker::Finding;
 
-use crate::generator::Member;
+use crate::generator::Related;
 use crate::group::Grouping;
 use crate::quality::Share;
 
@@ -23,14 +23,14 @@ impl Relations {
         Self { codes: Grouping::of(group_by).map_or(&[], Grouping::codes), precision, found, found_of_shown }
     }
 
-    /// Counts one record: its truth, and what the pack said of it.
-    pub fn observe(&mut self, member: &Member, findings: &[Finding]) {
-        let right = member.finding.filter(|code| self.codes.contains(code));
+    /// Counts one record: the truth of its relation, and what the pack said of it.
+    pub fn observe(&mut self, related: &Related, findings: &[Finding]) {
+        let right = related.finding.as_deref().filter(|code| self.codes.contains(code));
         let said = findings.iter().filter(|finding| self.codes.contains(&&*finding.code));
         if right.is_some() {
             let found = said.clone().any(|finding| Some(&*finding.code) == right);
             self.found.count(found);
-            if member.shows {
+            if related.shows {
                 self.found_of_shown.count(found);
             }
         }

@@ -7,7 +7,7 @@ use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::columns::{COLUMNS, Column};
-use crate::generator::FaultKind;
+use crate::generator::{FaultKind, Related};
 
 /// One value for each column. Serialises as an object in the order of the columns.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -75,7 +75,7 @@ pub enum Class {
     Person,
 }
 
-/// The truth of one synthetic record: a line of `truth.jsonl`.
+/// The truth of one synthetic record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Truth {
     /// The record's key.
@@ -88,4 +88,15 @@ pub struct Truth {
     pub person_fields: Vec<String>,
     /// What was done to the record.
     pub faults: Vec<FaultKind>,
+}
+
+/// A line of `truth.jsonl`. In that of a crowd it tells of the record's relation too.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TruthLine {
+    /// What is true of the record by itself.
+    #[serde(flatten)]
+    pub truth: Truth,
+    /// What is true of its relation; none where the records are not those of a crowd.
+    #[serde(flatten)]
+    pub related: Option<Related>,
 }

@@ -8,7 +8,9 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use emend_vaccination::generator::{Crowd, Member, Relation};
-use emend_vaccination::{Column, FINDINGS, GROUP_FINDINGS, RULES, Relations, Vaccination, Values};
+use emend_vaccination::{
+    Column, FINDINGS, GROUP_FINDINGS, RULES, Relations, Truth, TruthLine, Vaccination, Values,
+};
 use emend_worker::{JobContext, Outcome, Record, Validator};
 use grouping::{GROUPINGS, corrected, groups, job};
 use proptest::prelude::*;
@@ -36,7 +38,7 @@ fn relations_of_a_crowd() {
             let outcomes = check(&job, &group.iter().map(of).collect::<Vec<_>>());
             for (at, outcome) in group.iter().zip(outcomes) {
                 let before = relations.precision();
-                relations.observe(&members[*at], &outcome.findings);
+                relations.observe(&members[*at].related, &outcome.findings);
                 let after = relations.precision();
                 if after.of - before.of != after.right - before.right {
                     wrong.push((group.clone(), outcome.findings));
@@ -47,7 +49,7 @@ fn relations_of_a_crowd() {
         for (group, findings) in wrong.iter().take(4) {
             println!("{findings:?}");
             for at in group {
-                println!("    {:?} {:?}", members[*at].relation, members[*at].record.truth.fields);
+                println!("    {:?} {:?}", members[*at].related.relation, members[*at].record.truth.fields);
             }
         }
         println!("{group_by:?}: {relations:?}");
@@ -223,14 +225,14 @@ fn every_relation_takes_part_and_says_what_is_true() {
     let mut seen: BTreeMap<Relation, u32> = BTreeMap::new();
     let mut people: BTreeMap<u64, Values> = BTreeMap::new();
     for member in Crowd::new(7).members(20_000) {
-        *seen.entry(member.relation).or_default() += 1;
+        *seen.entry(member.related.relation).or_default() += 1;
         let truth = &member.record.truth;
-        if let Some(code) = member.finding {
+        if let Some(code) = &member.related.finding {
             let field = code.split('.').next().unwrap().to_owned();
             assert!(truth.person_fields.contains(&field), "{truth:?}");
         }
         // The same person is the same in every record, but for the place of a tone mark and what was injected.
-        let first = people.entry(member.person).or_insert_with(|| truth.fields.clone());
+        let first = people.entry(member.related.person).or_insert_with(|| truth.fields.clone());
         for column in
             [Column::DateOfBirth, Column::Gender, Column::NationalId, Column::InsuranceId, Column::Ward]
         {
@@ -238,4 +240,21 @@ fn every_relation_takes_part_and_says_what_is_true() {
         }
     }
     assert!(Relation::ALL.iter().all(|relation| seen[relation] > 400), "{seen:?}");
+}
+
+#[test]
+fn a_member_is_one_line_of_truth() {
+    for Member { record, related } in Crowd::new(5).members(1_000) {
+        let line = TruthLine { truth: record.truth.clone(), related: Some(related) };
+        let text = serde_json::to_string(&line).unwrap();
+        assert!(!text.contains('\n') && text.starts_with("{\"key\":\"HCM-"));
+        assert_eq!(serde_json::from_str::<TruthLine>(&text).unwrap(), line);
+        // The same line says of the record by itself what it says in a file that is no crowd's.
+        assert_eq!(serde_json::from_str::<Truth>(&text).unwrap(), record.truth);
+        let alone = serde_json::to_string(&record.truth).unwrap();
+        assert!(text.starts_with(alone.trim_end_matches('}')));
+        let plain = TruthLine { truth: record.truth, related: None };
+        assert_eq!(serde_json::to_string(&plain).unwrap(), alone);
+        assert_eq!(serde_json::from_str::<TruthLine>(&alone).unwrap(), plain);
+    }
 }

@@ -1,6 +1,9 @@
 //! A record's fields with the changes applied.
 
+use std::borrow::Cow;
+
 use emend_proto::v1::Change;
+use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 /// The payload is not a JSON object. Import lets none through, so this is damage.
@@ -55,6 +58,16 @@ pub fn texts(payload: &[u8], changes: &[Change]) -> Result<Vec<(String, String)>
     Ok(texts)
 }
 
+/// The values of these fields, read as [`texts`] reads them; empty where the record has none. Of a field that stands there
+/// twice the first counts, as for validators.
+///
+/// # Errors
+/// [`NotAnObject`].
+pub fn pick(payload: &[u8], names: &[&str]) -> Result<Vec<String>, NotAnObject> {
+    let mut parser = serde_json::Deserializer::from_slice(payload);
+    Picked { names }.deserialize(&mut parser).map_err(|_| NotAnObject)
+}
+
 fn text(json: &str) -> String {
     match json.as_bytes().first() {
         Some(b'"') => serde_json::from_str(json).unwrap_or_default(),
@@ -82,14 +95,14 @@ struct Ordered<'a>(Vec<(String, &'a RawValue)>);
 impl<'de: 'a, 'a> serde::Deserialize<'de> for Ordered<'a> {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Object;
-        impl<'de> serde::de::Visitor<'de> for Object {
+        impl<'de> Visitor<'de> for Object {
             type Value = Ordered<'de>;
 
             fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str("a JSON object")
             }
 
-            fn visit_map<M: serde::de::MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
+            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
                 let mut fields = Vec::with_capacity(16);
                 while let Some(field) = map.next_entry()? {
                     fields.push(field);
@@ -100,6 +113,47 @@ impl<'de: 'a, 'a> serde::Deserialize<'de> for Ordered<'a> {
         deserializer.deserialize_map(Object)
     }
 }
+
+/// Reads some fields of an object, and passes over the others.
+struct Picked<'n> {
+    names: &'n [&'n str],
+}
+
+impl<'de> DeserializeSeed<'de> for Picked<'_> {
+    type Value = Vec<String>;
+
+    fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Picked<'_> {
+    type Value = Vec<String>;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a JSON object")
+    }
+
+    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
+        let mut found: Vec<Option<String>> = vec![None; self.names.len()];
+        while let Some(Name(name)) = map.next_key()? {
+            match self.names.iter().position(|wanted| *wanted == name) {
+                Some(at) if found[at].is_none() => {
+                    let value: &RawValue = map.next_value()?;
+                    found[at] = Some(text(value.get()));
+                }
+                _ => {
+                    map.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        Ok(found.into_iter().map(Option::unwrap_or_default).collect())
+    }
+}
+
+/// A name, borrowed when it has no escapes, which serde's own `Cow` does not.
+#[derive(serde::Deserialize)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
 #[cfg(test)]
 mod tests {
@@ -132,6 +186,13 @@ mod tests {
         let expected = [("a", "1.0"), ("b", "x"), ("c", "[1, 2]"), ("d", "ễ"), ("e", ""), ("new", "1")];
         assert_eq!(read, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
         assert_eq!(texts(b"[]", &[]), Err(NotAnObject));
+    }
+
+    #[test]
+    fn some_fields_are_picked() {
+        let payload = r#"{"a":"x","\u0062":"\u1ec5","c":[1, 2],"a":"y","d":null}"#.as_bytes();
+        assert_eq!(pick(payload, &["c", "a", "b", "d", "e"]).unwrap(), ["[1, 2]", "x", "ễ", "", ""]);
+        assert_eq!(pick(b"[]", &["a"]), Err(NotAnObject));
     }
 
     #[test]

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use emend_proto::{DEFAULT_UNIT_BYTES, DEFAULT_UNIT_RECORDS};
 
+use super::grouping::{self, GroupField};
 use super::guard::Guard;
+use super::unit::UnitState;
 
 /// Where a job is in its life. Paused is a flag beside it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -110,6 +112,8 @@ pub struct JobSpec {
     pub guard: Guard,
     /// Rules that do not run.
     pub rules_off: Vec<String>,
+    /// The fields by which its records are put together; empty when it is not grouped.
+    pub group_by: Vec<GroupField>,
     /// The W3C trace context of the call that makes it, or empty. No part of what tells jobs apart.
     pub traceparent: String,
 }
@@ -128,6 +132,11 @@ impl JobSpec {
     pub fn chain(&self) -> Vec<String> {
         let pack = format!("{}@{}", self.pack, self.pack_version);
         std::iter::once(pack).chain(self.validators.iter().cloned()).collect()
+    }
+
+    /// In which state a unit begins whose first record is this: it waits where it is not of the canary.
+    pub fn first_state(&self, first_seq: i64, approved: bool) -> UnitState {
+        if approved || self.guard.takes(first_seq) { UnitState::Ready } else { UnitState::Waiting }
     }
 
     /// What is wrong with it; empty when nothing is.
@@ -175,6 +184,7 @@ impl JobSpec {
         let rules = few && self.rules_off.iter().all(|rule| (1..=128).contains(&rule.len()));
         check(rules, "rules_off", "must be 1,000 names of rules at most");
         found.extend(self.guard.violations());
+        found.extend(grouping::violations(&self.group_by));
         found
     }
 }
@@ -247,6 +257,7 @@ mod tests {
             reviews: ReviewPolicy::default(),
             guard: Guard::default(),
             rules_off: Vec::new(),
+            group_by: Vec::new(),
             traceparent: String::new(),
         }
     }

@@ -29,6 +29,11 @@ impl KeyCode {
         Self(code)
     }
 
+    /// 32 bits that differ for nearly all keys which lie side by side.
+    pub fn mark(&self) -> u32 {
+        crc32fast::hash(&self.0)
+    }
+
     /// Its 16 bytes.
     pub fn as_bytes(&self) -> &[u8; 16] {
         &self.0

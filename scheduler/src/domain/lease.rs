@@ -90,8 +90,12 @@ pub fn check_newest(unit: Option<&Unit>, lease: &LeaseRef) -> Result<(), Refusal
     match unit.state {
         UnitState::Split => return Err(Refusal::LeaseLost),
         UnitState::Done if lease.epoch < unit.epoch => return Err(Refusal::Superseded),
-        UnitState::Done | UnitState::Ready | UnitState::Leased | UnitState::SetAside | UnitState::Waiting => {
-        }
+        UnitState::Done
+        | UnitState::Ready
+        | UnitState::Leased
+        | UnitState::SetAside
+        | UnitState::Waiting
+        | UnitState::Ungrouped => {}
     }
     if lease.epoch != unit.epoch {
         return Err(Refusal::LeaseLost);
@@ -106,7 +110,9 @@ pub fn check_newest(unit: Option<&Unit>, lease: &LeaseRef) -> Result<(), Refusal
         UnitState::Done => Ok(()),
         _ if job_state == JobState::Cancelled => Err(Refusal::JobCancelled),
         UnitState::Ready | UnitState::Leased => Ok(()),
-        UnitState::SetAside | UnitState::Split | UnitState::Waiting => Err(Refusal::LeaseLost),
+        UnitState::SetAside | UnitState::Split | UnitState::Waiting | UnitState::Ungrouped => {
+            Err(Refusal::LeaseLost)
+        }
     }
 }
 

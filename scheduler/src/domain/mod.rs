@@ -8,6 +8,8 @@ pub mod commit;
 pub mod cut;
 pub mod expiry;
 pub mod fields;
+pub mod fold;
+pub mod grouping;
 pub mod guard;
 pub mod job;
 pub mod key;

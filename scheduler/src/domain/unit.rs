@@ -12,18 +12,20 @@ pub enum UnitState {
     Leased,
     /// Its results are committed.
     Done,
-    /// Replaced by two halves; out of all sums and look-ups.
+    /// Replaced by others, its halves mostly; out of all sums and look-ups.
     Split,
     /// Damaged: waits for an operator.
     SetAside,
     /// Not of the job's canary: waits until that is approved.
     Waiting,
+    /// Holds records of a grouped job as they were imported, until they are put together.
+    Ungrouped,
 }
 
 impl UnitState {
     /// All states.
-    pub const ALL: [Self; 6] =
-        [Self::Ready, Self::Leased, Self::Done, Self::Split, Self::SetAside, Self::Waiting];
+    pub const ALL: [Self; 7] =
+        [Self::Ready, Self::Leased, Self::Done, Self::Split, Self::SetAside, Self::Waiting, Self::Ungrouped];
 
     /// The word in SQL, logs and JSON.
     pub const fn as_str(self) -> &'static str {
@@ -34,6 +36,7 @@ impl UnitState {
             Self::Split => "split",
             Self::SetAside => "set_aside",
             Self::Waiting => "waiting",
+            Self::Ungrouped => "ungrouped",
         }
     }
 

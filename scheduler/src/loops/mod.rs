@@ -35,6 +35,7 @@ pub(crate) fn start(app: &App, tasks: &TaskTracker, stop: &CancellationToken) {
     every("quality", QUALITY, Box::new(|app| Box::pin(quality(app))));
     every("guard", GUARD, Box::new(|app| Box::pin(guard(app))));
     every("revise", OFTEN, Box::new(|app| Box::pin(revise(app))));
+    every("group", OFTEN, Box::new(|app| Box::pin(group(app))));
     every("rate", QUALITY, Box::new(|app| Box::pin(rate(app))));
     every("retain", SELDOM, Box::new(|app| Box::pin(retain(app))));
     every("clock", SELDOM, Box::new(|app| Box::pin(set_clock(app))));
@@ -131,6 +132,30 @@ async fn revise(app: App) -> Result<bool, StoreError> {
         app.ready.ring();
     }
     Ok(swept.more)
+}
+
+async fn group(app: App) -> Result<bool, StoreError> {
+    let begun = Instant::now();
+    // It may take minutes, and says with each look at the clock that it is alive.
+    let now = || {
+        app.pulse.ran_well("group");
+        app.clock.now()
+    };
+    let Some(gathered) = app.store.gather(&app.config.scratch(), now).await? else {
+        return app.store.sweep_grouped().await;
+    };
+    let (job_id, counts) = (gathered.job_id, gathered.counts);
+    let seconds = begun.elapsed().as_secs_f64();
+    tracing::info!(
+        job_id,
+        groups = counts.groups,
+        records_grouped = counts.grouped,
+        records_apart = counts.apart,
+        seconds,
+        "records are put together"
+    );
+    app.ready.ring();
+    Ok(true)
 }
 
 async fn rate(app: App) -> Result<bool, StoreError> {

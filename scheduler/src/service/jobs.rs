@@ -9,6 +9,8 @@ use tonic::{Request, Response, Status, Streaming};
 use super::accounts::who;
 use super::work::duration;
 use super::{App, guard, job_ref, page_after, page_size, schedule, status, views};
+use crate::domain::fold::Normaliser;
+use crate::domain::grouping::GroupField;
 use crate::domain::job::{JobPolicy, JobSpec, ReviewPolicy};
 use crate::store::Job;
 use crate::trace;
@@ -23,7 +25,7 @@ impl JobService for App {
     async fn create_job(&self, request: Request<v1::CreateJobRequest>) -> Answer<v1::CreateJobResponse> {
         let (request, now) = (request.into_inner(), self.clock.now());
         let schedule = schedule::read(request.schedule.unwrap_or_default(), now)?;
-        let created = self.store.create_job(read_spec(request), schedule, now).await;
+        let created = self.store.create_job(read_spec(request)?, schedule, now).await;
         let (job, created) = created.map_err(status::from_store)?;
         if created {
             tracing::info!(job_id = job.id, job = %job.spec.name, "job created");
@@ -247,7 +249,11 @@ impl App {
         // Only a paused job can run what was withdrawn.
         let withdrawn = if job.paused { self.store.withdrawn(&job.spec).await } else { Ok(Vec::new()) };
         let withdrawn = withdrawn.map_err(status::from_store)?;
+        let (by, state) = (job.spec.group_by.clone(), job.state);
+        let grouping = if by.is_empty() { Ok(None) } else { self.store.grouping(id).await };
+        let grouping = grouping.map_err(status::from_store)?;
         let mut view = views::job(job, &progress, imports, self.clock.now(), self.config.retention());
+        view.grouping = grouping.map(|grouping| views::grouping(by, state, &grouping));
         view.withdrawn = withdrawn.iter().map(|version| views::pack_ref(version)).collect();
         if let Some(progress) = view.progress.as_mut().filter(|_| open) {
             self.look_ahead(id, progress).await.map_err(status::from_store)?;
@@ -263,13 +269,14 @@ impl App {
 }
 
 /// Zeros of a policy are its defaults.
-fn read_spec(request: v1::CreateJobRequest) -> JobSpec {
+fn read_spec(request: v1::CreateJobRequest) -> Result<JobSpec, Status> {
+    let group_by = read_grouping(&request)?;
     let default = JobPolicy::default();
     let asked = request.policy.unwrap_or_default();
     let reviews = read_reviews(asked.reviews.clone().unwrap_or_default(), request.manifest.as_ref());
     let or = |asked, default| if asked == 0 { default } else { asked };
     let pack = request.pack.unwrap_or_default();
-    JobSpec {
+    Ok(JobSpec {
         name: request.name,
         pack: pack.name,
         pack_version: pack.version,
@@ -284,8 +291,25 @@ fn read_spec(request: v1::CreateJobRequest) -> JobSpec {
         reviews,
         guard: guard::read(&asked),
         rules_off: request.rules_off,
+        group_by,
         traceparent: trace::current(),
-    }
+    })
+}
+
+/// Where the request names no normaliser, the manifest does.
+fn read_grouping(request: &v1::CreateJobRequest) -> Result<Vec<GroupField>, Status> {
+    let fields = request.manifest.iter().flat_map(|manifest| &manifest.fields);
+    let read = |asked: &v1::GroupField| {
+        let told =
+            fields.clone().find(|field| field.name == asked.field).map(|field| field.normaliser.as_str());
+        let word = if asked.normaliser.is_empty() { told.unwrap_or_default() } else { &asked.normaliser };
+        let normaliser = if word.is_empty() { Some(Normaliser::default()) } else { Normaliser::parse(word) };
+        let normaliser = normaliser.ok_or_else(|| {
+            status::invalid("group_by.normaliser", "must be \"exact\", \"text\", \"digits\" or \"date\"")
+        })?;
+        Ok(GroupField { field: asked.field.clone(), normaliser })
+    };
+    request.group_by.iter().map(read).collect()
 }
 
 /// Millionths of a share; what is none is too much, and is refused as that.

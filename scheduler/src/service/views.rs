@@ -8,6 +8,7 @@ use prost::Message as _;
 use super::guard;
 use super::work::proto_duration;
 use crate::domain::fields::apply_changes;
+use crate::domain::grouping::{GroupField, Grouping};
 use crate::domain::job::JobState;
 use crate::domain::quality::RuleQuality;
 use crate::domain::results::Tallies;
@@ -67,6 +68,30 @@ pub(super) fn job(
         ruleset: job.ruleset.unsigned_abs(),
         revising: job.revising,
         withdrawn: Vec::new(),
+        grouping: None,
+    }
+}
+
+/// How the records of a grouped job are put together.
+pub(super) fn grouping(by: Vec<GroupField>, state: JobState, grouping: &Grouping) -> v1::Grouping {
+    use v1::grouping::State;
+    let by = by
+        .into_iter()
+        .map(|field| v1::GroupField { field: field.field, normaliser: field.normaliser.as_str().to_owned() });
+    let state = match state {
+        _ if grouping.is_done => State::Done,
+        JobState::Importing => State::Importing,
+        _ => State::Gathering,
+    };
+    v1::Grouping {
+        by: by.collect(),
+        state: state.into(),
+        records_read: grouping.records_read.unsigned_abs(),
+        records_placed: grouping.records_placed.unsigned_abs(),
+        groups: grouping.counts.groups.unsigned_abs(),
+        records_grouped: grouping.counts.grouped.unsigned_abs(),
+        records_apart: grouping.counts.apart.unsigned_abs(),
+        damaged_unit: grouping.damaged_unit.map_or(0, i64::unsigned_abs),
     }
 }
 
@@ -242,6 +267,7 @@ fn unit_state(state: UnitState) -> v1::UnitState {
         UnitState::Split => v1::UnitState::Split,
         UnitState::SetAside => v1::UnitState::SetAside,
         UnitState::Waiting => v1::UnitState::Waiting,
+        UnitState::Ungrouped => v1::UnitState::Ungrouped,
     }
 }
 
@@ -255,5 +281,6 @@ pub(super) fn read_unit_state(state: v1::UnitState) -> Option<UnitState> {
         v1::UnitState::Split => Some(UnitState::Split),
         v1::UnitState::SetAside => Some(UnitState::SetAside),
         v1::UnitState::Waiting => Some(UnitState::Waiting),
+        v1::UnitState::Ungrouped => Some(UnitState::Ungrouped),
     }
 }

@@ -1,5 +1,6 @@
 //! `WorkService`: what workers call.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use emend_proto::MAX_MESSAGE_BYTES;
@@ -17,6 +18,8 @@ use crate::{deadline, ids, meters};
 
 /// The longest that a call waits for ready units.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
+/// Seconds that a record may cost.
+const MOST_COST: f64 = 3_600.0;
 /// Units in one call.
 const MOST_UNITS: usize = 1024;
 /// The units of one answer, before compression: with room for the rest of the message.
@@ -169,6 +172,7 @@ impl App {
             return Ok(Vec::new());
         }
         let count = (request.max_units as usize).min(MOST_UNITS);
+        let costs = read_costs(request)?;
         let ask = LeaseAsk {
             worker: request.worker_id.clone(),
             request: request.request_id.clone(),
@@ -176,6 +180,7 @@ impl App {
             may_hold: may_hold(request.slots),
             tokens: std::iter::repeat_with(ids::token).take(count).collect(),
             max_bytes: MOST_BYTES,
+            costs,
         };
         let leases = self.store.lease(ask, self.config.lease_ttl(), self.clock.now()).await;
         let leases = leases.map_err(status::from_store)?;
@@ -200,6 +205,7 @@ impl App {
             paused_rules: unit.paused_rules,
             validators: unit.validators.iter().map(|link| super::views::pack_ref(link)).collect(),
             rules_off: unit.rules_off,
+            group_by: unit.group_by.into_iter().map(|field| field.field).collect(),
             traceparent: unit.traceparent,
         })
     }
@@ -220,6 +226,19 @@ impl App {
 }
 
 /// What a worker works on, one unit that waits, and as many again on their way.
+/// What a record costs each capability of which that is known.
+fn read_costs(request: &v1::LeaseUnitsRequest) -> Result<HashMap<String, Duration>, Status> {
+    let costs = &request.seconds_per_record;
+    let known = costs.iter().all(|cost| (0.0..=MOST_COST).contains(cost));
+    if !known || !costs.is_empty() && costs.len() != request.capabilities.len() {
+        return Err(status::invalid("seconds_per_record", "must be 0 to 3,600 for each capability, or none"));
+    }
+    let costly = request.capabilities.iter().zip(costs).filter(|(_, cost)| **cost > 0.0);
+    Ok(costly
+        .map(|(pack, cost)| (format!("{}@{}", pack.name, pack.version), Duration::from_secs_f64(*cost)))
+        .collect())
+}
+
 fn may_hold(slots: u32) -> u32 {
     slots.saturating_add(1).saturating_mul(2)
 }

@@ -3,7 +3,7 @@
 //! Every statement is written once: as one text where the dialects agree, as a pair where they differ.
 //! Both number their parameters `$1`, `$2`, … (see [`super::params`]).
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
@@ -215,6 +215,36 @@ pub(crate) enum Db {
 /// Work inside a transaction.
 pub(crate) type Work<'t, T> = BoxFuture<'t, Result<T, StoreError>>;
 
+/// The same, whatever it gives: what runs a transaction is compiled once, and not for each of them.
+type AnyWork = Box<dyn for<'t> FnOnce(&'t mut Tx) -> Work<'t, ()> + Send>;
+
+/// Where a transaction leaves what it gives.
+#[derive(Debug)]
+struct Given<T>(Arc<Mutex<Option<T>>>);
+
+impl<T: Send + 'static> Given<T> {
+    fn by<W>(work: W) -> (Self, AnyWork)
+    where
+        W: for<'t> FnOnce(&'t mut Tx) -> Work<'t, T> + Send + 'static,
+    {
+        let place = Arc::new(Mutex::new(None));
+        let given = Self(Arc::clone(&place));
+        let work: AnyWork = Box::new(move |tx| {
+            Box::pin(async move {
+                let done = work(tx).await?;
+                *place.lock().unwrap_or_else(PoisonError::into_inner) = Some(done);
+                Ok(())
+            })
+        });
+        (given, work)
+    }
+
+    fn take(self) -> Result<T, StoreError> {
+        let given = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        given.ok_or_else(|| StoreError::Internal("a transaction gave nothing".into()))
+    }
+}
+
 impl Db {
     /// The connections of a pool, all but one of them for writes.
     pub(crate) fn postgres(pool: PgPool) -> Self {
@@ -228,6 +258,12 @@ impl Db {
         T: Send + 'static,
         W: for<'t> FnOnce(&'t mut Tx) -> Work<'t, T> + Send + 'static,
     {
+        let (given, work) = Given::by(work);
+        self.write_any(traffic, lane, work).await?;
+        given.take()
+    }
+
+    async fn write_any(&self, traffic: &Traffic, lane: Lane, work: AnyWork) -> Result<(), StoreError> {
         let (db, waiting, deadline) = (self.clone(), traffic.wait(), Deadline::of_call());
         traffic
             .run(self.span("store.write"), async move {
@@ -255,10 +291,7 @@ impl Db {
                     (_, false) => tx.roll_back().await,
                 };
                 meters::transaction("write", begun - asked, begun.elapsed());
-                match (outcome, ended) {
-                    (Ok(done), Ok(())) => Ok(done),
-                    (Ok(_), Err(error)) | (Err(error), _) => Err(error),
-                }
+                outcome.and(ended)
             })
             .await
     }
@@ -278,6 +311,12 @@ impl Db {
         T: Send + 'static,
         W: for<'t> FnOnce(&'t mut Tx) -> Work<'t, T> + Send + 'static,
     {
+        let (given, work) = Given::by(work);
+        self.read_any(traffic, work).await?;
+        given.take()
+    }
+
+    async fn read_any(&self, traffic: &Traffic, work: AnyWork) -> Result<(), StoreError> {
         let (db, waiting, deadline) = (self.clone(), traffic.wait(), Deadline::of_call());
         traffic
             .run(self.span("store.read"), async move {

@@ -13,6 +13,7 @@ const GO_ON: Sql = Sql::same("UPDATE units SET state = 'ready' WHERE job_id = $1
 const AWAIT: Sql = Sql::same(
     "UPDATE jobs SET awaits_since = CAST($1 AS BIGINT)
      WHERE NOT approved AND awaits_since IS NULL AND state = 'running' AND NOT deleted
+       AND (SELECT 1 FROM groupings g WHERE g.job_id = jobs.id AND g.state = 'open') IS NULL
        AND (SELECT 1 FROM units u
             WHERE u.job_id = jobs.id AND u.state IN ('ready', 'leased', 'set_aside') LIMIT 1) IS NULL
      RETURNING id",

@@ -254,8 +254,11 @@ async fn add(tx: &mut Tx, job: &jobs::Job, batch: &mut Batch) -> Result<Added, S
     let mut new = Vec::with_capacity(batch.runs.len());
     for run in batch.runs.drain(..) {
         let count = i64::from(run.block.count);
-        let now = job.approved || job.spec.guard.takes(first_seq);
-        let state = if now { UnitState::Ready } else { UnitState::Waiting };
+        let state = if job.spec.group_by.is_empty() {
+            job.spec.first_state(first_seq, job.approved)
+        } else {
+            UnitState::Ungrouped
+        };
         new.push(NewUnit { first_seq, attempts: job.spec.policy.attempts, state, block: run.block });
         first_seq += count;
         added.accepted += count;

@@ -80,6 +80,7 @@ const ADVANCE: Sql = Sql::same(
          state = 'reviewing',
          units_done_at = (SELECT COALESCE(MAX(u.done_at), CAST($1 AS BIGINT)) FROM units u WHERE u.job_id = jobs.id)
      WHERE state = 'running' AND NOT deleted AND NOT revising
+       AND (SELECT 1 FROM groupings g WHERE g.job_id = jobs.id AND g.state = 'open') IS NULL
        AND (SELECT 1 FROM units u
             WHERE u.job_id = jobs.id AND u.state IN ('ready', 'leased', 'set_aside', 'waiting') LIMIT 1) IS NULL
      RETURNING id, state",

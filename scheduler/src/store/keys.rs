@@ -10,7 +10,7 @@ use emend_proto::v1::Record;
 
 use super::db::{Column, Sql, Tx, params};
 use super::imports::Run;
-use super::{StoreError, records};
+use super::{StoreError, groups, records};
 use crate::domain::key::KeyCode;
 
 const LISTED_WITHIN: Sql =
@@ -142,8 +142,11 @@ pub(super) async fn find(tx: &mut Tx, job_id: i64, key: &str) -> Result<Option<(
             _ => return Ok(None),
         },
     };
+    let records = match groups::find_places(tx, job_id, first, last, KeyCode::of(key)).await? {
+        Some(seqs) => records::by_seqs(tx, job_id, seqs.into_iter().collect()).await?,
+        None => records::between(tx, job_id, first, last).await?,
+    };
     // Hashes may agree by chance, keys do not.
-    let records = records::between(tx, job_id, first, last).await?;
     Ok(records.into_iter().find(|(_, record)| record.key == key))
 }
 

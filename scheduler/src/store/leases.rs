@@ -7,9 +7,10 @@ use emend_proto::v1::Block;
 
 use super::db::{Column, Row, Sql, Tx, params};
 use super::held_from::HeldFrom;
-use super::{Lane, Store, StoreError, units};
+use super::{Lane, Store, StoreError, recut, units};
 #[cfg(feature = "test-hooks")]
 use super::{Mutant, mutant};
+use crate::domain::grouping::GroupField;
 use crate::domain::lease::{LeaseRef, Leased, Token};
 use crate::domain::time::Timestamp;
 
@@ -28,6 +29,8 @@ pub struct LeaseAsk {
     pub tokens: Vec<Token>,
     /// The units' records together are no larger, before compression; one unit always fits.
     pub max_bytes: i64,
+    /// What a record costs, by `name@version`, as far as the worker knows it.
+    pub costs: HashMap<String, Duration>,
 }
 
 /// A unit as a worker gets it.
@@ -55,6 +58,10 @@ pub struct UnitToDo {
     pub validators: Vec<String>,
     /// Rules that do not run.
     pub rules_off: Vec<String>,
+    /// The fields by which the job's records were put together.
+    pub group_by: Vec<GroupField>,
+    /// How often it may still be lost.
+    pub attempts_left: i64,
 }
 
 /// Calls of one worker go one after another: two at once would each see room for what both then take. SQLite has one
@@ -163,8 +170,8 @@ const GRANT_AGAIN: Sql = Sql::pair(
      FROM numbered n WHERE units.id = n.id",
 );
 pub(super) const GRANTED: Sql = Sql::same(
-    "SELECT u.id, u.job_id, u.first_seq, u.last_seq, u.epoch, u.token_hash, u.expires_at,
-         j.pack, j.pack_version, j.as_of, j.traceparent, j.paused_rules, j.rules_off, j.validators, b.count, b.plain_bytes, b.checksum, b.data
+    "SELECT u.id, u.job_id, u.first_seq, u.last_seq, u.epoch, u.attempts_left, u.token_hash, u.expires_at,
+         j.pack, j.pack_version, j.as_of, j.traceparent, j.paused_rules, j.rules_off, j.validators, j.group_by, b.count, b.plain_bytes, b.checksum, b.data
      FROM units u JOIN jobs j ON j.id = u.job_id JOIN blocks b ON b.unit_id = u.id AND b.revision = 0
      WHERE u.holder = $1 AND u.lease_request = $2 AND u.state = 'leased'
      ORDER BY u.first_seq",
@@ -192,7 +199,19 @@ impl Store {
         let look = Look { ready: from, held: self.held_from.clone(), now };
         let leased = self
             .write(Lane::Urgent, move |tx| {
-                Box::pin(async move { lease(tx, ask, now + ttl, GRANT, look).await })
+                Box::pin(async move {
+                    // Nearly all workers know of no cost.
+                    let costly = (!ask.costs.is_empty()).then(|| (ask.clone(), look.clone()));
+                    let leased = lease(tx, ask, now + ttl, GRANT, look).await?;
+                    let Some((ask, look)) = costly else { return Ok(leased) };
+                    let (short, cut) = recut::shorten(tx, &ask.costs, leased, ttl, now).await?;
+                    // Units that were cut stand before all others.
+                    if cut && short.is_empty() {
+                        lease(tx, ask, now + ttl, GRANT, look).await
+                    } else {
+                        Ok(short)
+                    }
+                })
             })
             .await?;
         if let Some(first) = leased.first() {
@@ -330,6 +349,8 @@ pub(super) fn read_leased(
             paused_rules: row.json("paused_rules")?,
             validators: row.json("validators")?,
             rules_off: row.json("rules_off")?,
+            group_by: row.json("group_by")?,
+            attempts_left: row.int("attempts_left")?,
         },
     }))
 }

@@ -152,6 +152,9 @@ impl Store {
             Box::pin(async move {
                 let job = super::jobs::lock(tx, &job).await?;
                 let all = units.is_empty();
+                if !job.spec.group_by.is_empty() {
+                    super::groups::retry(tx, job.id).await?;
+                }
                 tx.execute(RETRY, params![job.id, job.spec.policy.attempts, all, units]).await
             })
         });
@@ -169,7 +172,8 @@ fn add(progress: &mut Progress, row: &Row) -> Result<(), StoreError> {
         UnitState::Done => progress.done = units,
         UnitState::SetAside => progress.set_aside = units,
         UnitState::Waiting => (progress.waiting, progress.records_waiting) = (units, row.int("records")?),
-        UnitState::Split => {}
+        // They are no units that anybody works on; their records are pending.
+        UnitState::Ungrouped | UnitState::Split => {}
     }
     let Verdicts { valid, corrected, routed, failed } = read_verdicts(row)?;
     progress.records += row.int("records")?;

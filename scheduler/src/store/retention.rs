@@ -16,21 +16,24 @@ const DELETED_JOB: Sql = Sql::same("SELECT id FROM jobs WHERE deleted ORDER BY i
 const BLOCKS_GONE: Sql = Sql::same("UPDATE jobs SET blocks_gone = TRUE WHERE id = $1");
 const DELETE_BLOCKS: Sql = Sql::same(
     "DELETE FROM blocks WHERE unit_id IN (
-         SELECT u.id FROM units u WHERE u.job_id = $1 AND EXISTS (SELECT 1 FROM blocks b WHERE b.unit_id = u.id)
+         SELECT u.id FROM units u WHERE u.job_id IN ($1, -$1) AND EXISTS (SELECT 1 FROM blocks b WHERE b.unit_id = u.id)
          ORDER BY u.id LIMIT $2)",
 );
 const DELETE_KEYS: Sql = Sql::same(
     "DELETE FROM keys WHERE job_id = $1 AND code IN (SELECT code FROM keys WHERE job_id = $1 LIMIT $2)",
 );
 const DELETE_KEY_RUNS: Sql = Sql::same("DELETE FROM key_runs WHERE job_id = $1");
-const DELETE_UNITS: Sql =
-    Sql::same("DELETE FROM units WHERE id IN (SELECT id FROM units WHERE job_id = $1 LIMIT $2) RETURNING id");
+const DELETE_UNITS: Sql = Sql::same(
+    "DELETE FROM units WHERE id IN (SELECT id FROM units WHERE job_id IN ($1, -$1) LIMIT $2) RETURNING id",
+);
 /// A commit that was under way when the job was deleted holds its unit: the unit goes after it, and only then is
 /// the block that it wrote there to be seen.
 const DELETE_LATE_BLOCKS: Sql = Sql::pair(
     "DELETE FROM blocks WHERE unit_id = ANY($1)",
     "DELETE FROM blocks WHERE unit_id IN (SELECT value FROM json_each($1))",
 );
+const DELETE_PLACES: Sql = Sql::same("DELETE FROM places WHERE job_id IN ($1, -$1)");
+const DELETE_GROUPING: Sql = Sql::same("DELETE FROM groupings WHERE job_id = $1");
 const DELETE_REJECTS: Sql = Sql::same("DELETE FROM rejects WHERE job_id = $1");
 const DELETE_IMPORTS: Sql = Sql::same("DELETE FROM imports WHERE job_id = $1");
 const DELETE_OUTBOX: Sql = Sql::same("DELETE FROM outbox WHERE job_id = $1");
@@ -61,9 +64,14 @@ impl Store {
                     if deleted == 0 {
                         // Decisions, drafts and known answers hold values of records; that somebody decided stays, in the
                         // reviews.
-                        for last in
-                            [DELETE_KEY_RUNS, DELETE_MEMBERS, DELETE_DECISIONS, DELETE_HANDS, DELETE_KNOWN]
-                        {
+                        for last in [
+                            DELETE_KEY_RUNS,
+                            DELETE_PLACES,
+                            DELETE_MEMBERS,
+                            DELETE_DECISIONS,
+                            DELETE_HANDS,
+                            DELETE_KNOWN,
+                        ] {
                             tx.execute(last, params![id]).await?;
                         }
                         tx.execute_exactly(1, BLOCKS_GONE, params![id]).await?;
@@ -85,6 +93,8 @@ impl Store {
                 }
                 let last = [
                     DELETE_KEY_RUNS,
+                    DELETE_PLACES,
+                    DELETE_GROUPING,
                     DELETE_MEMBERS,
                     DELETE_DECISIONS,
                     DELETE_HANDS,

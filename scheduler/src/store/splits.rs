@@ -1,8 +1,9 @@
 //! Units whose attempts are used up: halved, until the poison is alone.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
-use emend_proto::v1::{Record, RecordResult, Verdict};
+use emend_proto::v1::{Apart, Record, RecordResult, Verdict};
 use emend_proto::{BlockWriter, decode, encode};
 
 use super::commits;
@@ -101,18 +102,20 @@ async fn split_locked(
         units::set_aside(tx, vec![unit.id]).await?;
         return Ok(SplitOutcome::SetAside(unit.id));
     };
-    match split(records.len(), policy) {
-        Split::Halves { first, attempts } => {
-            tx.execute_exactly(1, GRANT, params![unit.id, unit.epoch, "split"]).await?;
-            let mut writer = BlockWriter::default();
-            let mut half = |records: &[Record], first_seq, attempts| {
-                records.iter().for_each(|record| writer.push(record));
-                NewUnit { first_seq, attempts, state: UnitState::Ready, block: writer.finish() }
-            };
-            let (left, right) = records.split_at(first);
-            let middle = unit.first_seq + i64::try_from(first).unwrap_or(i64::MAX);
-            let halves = vec![half(left, unit.first_seq, attempts.0), half(right, middle, attempts.1)];
-            units::insert(tx, unit.job_id, halves, now).await?;
+    let mut records = records;
+    let groups: Vec<u64> = records.iter().map(|record| record.group).collect();
+    let cut = split(&groups, policy);
+    if matches!(cut, Split::Apart { .. }) {
+        for record in &mut records {
+            (record.group, record.apart) = (0, Apart::Failed.into());
+        }
+    }
+    match cut {
+        Split::Halves { first, attempts } | Split::Apart { first, attempts } => {
+            let pieces = [(0..first, attempts.0), (first..records.len(), attempts.1)];
+            let parent =
+                Parent { id: unit.id, epoch: unit.epoch, job_id: unit.job_id, first_seq: unit.first_seq };
+            replace(tx, parent, &records, pieces, now).await?;
             Ok(SplitOutcome::Halved(unit.id))
         }
         Split::Failed => {
@@ -123,6 +126,33 @@ async fn split_locked(
             Ok(SplitOutcome::Failed(id))
         }
     }
+}
+
+/// A unit whose place others take.
+pub(super) struct Parent {
+    pub(super) id: UnitId,
+    pub(super) epoch: i64,
+    pub(super) job_id: i64,
+    pub(super) first_seq: i64,
+}
+
+/// Puts pieces of a unit, each with its attempts, in its place. Whoever holds it has lost it.
+pub(super) async fn replace(
+    tx: &mut Tx,
+    parent: Parent,
+    records: &[Record],
+    pieces: impl IntoIterator<Item = (Range<usize>, u32)>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    tx.execute_exactly(1, GRANT, params![parent.id, parent.epoch, "split"]).await?;
+    let mut writer = BlockWriter::default();
+    let mut unit = |(piece, attempts): (Range<usize>, u32)| {
+        let first_seq = parent.first_seq + i64::try_from(piece.start).unwrap_or(i64::MAX);
+        records[piece].iter().for_each(|record| writer.push(record));
+        NewUnit { first_seq, attempts, state: UnitState::Ready, block: writer.finish() }
+    };
+    let units: Vec<_> = pieces.into_iter().map(&mut unit).collect();
+    units::insert(tx, parent.job_id, units, now).await
 }
 
 fn failed(unit: &Unit, receipt: Receipt) -> Result<(Receipt, Results), StoreError> {

@@ -38,11 +38,11 @@ impl Traffic {
     }
 
     /// Runs a transaction in a task of its own: a caller that goes away cannot leave a pooled connection half in it.
-    pub(crate) async fn run<T: Send + 'static>(
+    pub(crate) async fn run(
         &self,
         span: Span,
-        work: impl Future<Output = Result<T, StoreError>> + Send + 'static,
-    ) -> Result<T, StoreError> {
+        work: impl Future<Output = Result<(), StoreError>> + Send + 'static,
+    ) -> Result<(), StoreError> {
         match self.running.spawn(work.instrument(span)).await {
             Ok(outcome) => outcome,
             Err(error) if error.is_panic() => Err(StoreError::Internal("a transaction panicked".into())),

@@ -18,12 +18,22 @@ pub(super) struct Data {
 impl Data {
     /// Writes `records` synthetic records; shuffled, or in the order of their keys.
     pub(super) async fn make(records: u64, shuffled: bool) -> Result<Self> {
-        eprintln!("generating {records} records");
-        let data = Self { folder: tempfile::tempdir()?, records };
-        generate(&binary()?, records, data.folder.path()).await?;
+        let data = Self::generated(records, &[]).await?;
         if shuffled {
             data.shuffle()?;
         }
+        Ok(data)
+    }
+
+    /// Writes `records` synthetic records of which some are of the same people.
+    pub(super) async fn crowd(records: u64) -> Result<Self> {
+        Self::generated(records, &["--crowd"]).await
+    }
+
+    async fn generated(records: u64, flags: &[&str]) -> Result<Self> {
+        eprintln!("generating {records} records");
+        let data = Self { folder: tempfile::tempdir()?, records };
+        generate(&binary()?, records, data.folder.path(), flags).await?;
         Ok(data)
     }
 

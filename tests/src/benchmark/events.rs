@@ -60,7 +60,7 @@ pub(super) async fn run(data: &Data, server: &Server, broker: &mut Broker) -> Re
         let after = silent(deployment.store()).await?;
         Ok((after, begun.elapsed()))
     };
-    let (mut run, (after, total)) = tokio::try_join!(file_to_file(data, &deployment), told)?;
+    let (mut run, (after, total)) = tokio::try_join!(file_to_file(data, &deployment, None), told)?;
     run.name = NAME;
     run.used.insert(0, ("worker", worker.usage()));
     run.used.insert(0, ("scheduler", scheduler.usage()));

@@ -27,7 +27,7 @@ pub(super) async fn run(options: &Options, table: &Table) -> Result<String> {
     let deployment = Deployment::on_sqlite()?;
     let mut scheduler = deployment.scheduler(0).await?;
     let mut worker = deployment.worker(0)?;
-    let mut run = file_to_file(&data, &deployment).await?;
+    let mut run = file_to_file(&data, &deployment, None).await?;
     run.used.insert(0, ("worker", worker.usage()));
     run.used.insert(0, ("scheduler", scheduler.usage()));
 

@@ -3,6 +3,7 @@
 mod data;
 mod events;
 mod floor;
+mod groups;
 mod large;
 mod pipeline;
 mod queue;
@@ -65,6 +66,8 @@ pub enum Part {
     Schedulers,
     /// Declared rules beside the pack.
     Rules,
+    /// Grouped jobs beside others, on both.
+    Groups,
     /// Ten times the records, on SQLite.
     Large,
 }
@@ -107,6 +110,9 @@ pub async fn run(options: &Options) -> Result<()> {
     }
     if options.wants(Part::Rules) {
         println!("{}", rules::run(options)?);
+    }
+    if options.wants(Part::Groups) {
+        println!("{}", groups::run(options, &server).await?);
     }
     if options.wants(Part::Large) {
         if table.median(Store::Sqlite.name()).is_none() {

@@ -90,11 +90,21 @@ pub(super) async fn deploy(store: Store, server: &Server) -> Result<(Deployment,
 
 /// Import, wait, export: with one scheduler and one worker that were there before.
 pub(super) async fn run(data: &Data, store: Store, server: &Server) -> Result<Run> {
+    run_grouped(data, store, server, None).await
+}
+
+/// As [`run`], with the records put together by these fields.
+pub(super) async fn run_grouped(
+    data: &Data,
+    store: Store,
+    server: &Server,
+    group_by: Option<&str>,
+) -> Result<Run> {
     let (deployment, database) = deploy(store, server).await?;
     let cpu = server.cpu();
     let mut scheduler = deployment.scheduler(0).await?;
     let mut worker = deployment.worker(0)?;
-    let mut run = file_to_file(data, &deployment).await?;
+    let mut run = file_to_file(data, &deployment, group_by).await?;
     run.name = store.name();
     run.used.insert(0, ("worker", worker.usage()));
     run.used.insert(0, ("scheduler", scheduler.usage()));
@@ -107,10 +117,15 @@ pub(super) async fn run(data: &Data, store: Store, server: &Server) -> Result<Ru
 }
 
 /// The client commands of a whole job; the deployment's servers must run.
-pub(super) async fn file_to_file(data: &Data, deployment: &Deployment) -> Result<Run> {
+pub(super) async fn file_to_file(
+    data: &Data,
+    deployment: &Deployment,
+    group_by: Option<&str>,
+) -> Result<Run> {
     let out = deployment.path("out.csv");
     let (csv, out_text) = (data.csv().display().to_string(), out.display().to_string());
-    let import = ["import", &csv, "--job", JOB, "--pack", "vaccination", "--as-of", "2021-09-20"];
+    let mut import = vec!["import", &csv, "--job", JOB, "--pack", "vaccination", "--as-of", "2021-09-20"];
+    import.extend(group_by.into_iter().flat_map(|fields| ["--group-by", fields]));
     let import = deployment.start("import", import)?.done(LIMIT).await?;
     let wait = deployment.start("wait", ["wait", JOB, "--until", "reviewing"])?.done(LIMIT).await?;
     let export = deployment.start("export", ["export", JOB, "--out", &out_text])?.done(LIMIT).await?;

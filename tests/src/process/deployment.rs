@@ -246,18 +246,21 @@ impl Deployment {
     /// When they cannot be written.
     pub async fn generate(&self, count: u64) -> Result<PathBuf> {
         let folder = self.path("generated");
-        generate(&self.program, count, &folder).await?;
+        generate(&self.program, count, &folder, &[]).await?;
         Ok(folder)
     }
 }
 
-/// Writes `count` synthetic records into `folder`, the same at every call.
+/// Writes `count` synthetic records into `folder`, the same at every call; more flags say of which kind.
 ///
 /// # Errors
 /// When they cannot be written.
-pub async fn generate(program: &Path, count: u64, folder: &Path) -> Result<()> {
+pub async fn generate(program: &Path, count: u64, folder: &Path, flags: &[&str]) -> Result<()> {
     let mut command = Command::new(program);
-    command.args(["generate", "--seed", "1", "--records", &count.to_string(), "--out"]).arg(folder);
+    command
+        .args(["generate", "--seed", "1", "--records", &count.to_string(), "--out"])
+        .arg(folder)
+        .args(flags);
     run(command, Duration::from_secs(600)).await?.ok().map(drop)
 }
 

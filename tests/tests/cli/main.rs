@@ -1,6 +1,7 @@
 //! The command line as scripts see it: exit codes, JSON, files, and words that help.
 
 mod demo;
+mod groups;
 mod job;
 mod markers;
 mod people;

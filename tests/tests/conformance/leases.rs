@@ -1,6 +1,7 @@
 //! Granting leases.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
 
 use emend_proto::decode;
 use emend_proto::v1::Record;
@@ -35,6 +36,7 @@ on_both_stores!(
     a_damaged_unit_is_set_aside_and_may_be_retried,
     many_workers_never_get_the_same_unit,
     a_unit_without_attempts_is_not_leased,
+    a_unit_that_takes_too_long_is_cut_before_it_is_leased,
 );
 
 fn firsts(leases: &[Lease]) -> Vec<i64> {
@@ -302,4 +304,35 @@ async fn a_unit_without_attempts_is_not_leased(bench: &Bench) {
     assert_eq!(bench.state(&job, 1).await, (UnitState::Ready, 3, 0));
     assert!(worker.lease(1, at(9)).await.is_empty());
     assert!(!bench.store.has_ready(vec![PACK.into()], T0).await.unwrap());
+}
+
+/// A validator of which a record costs a tenth of a second, and units of which each would take most of a lease.
+async fn a_unit_that_takes_too_long_is_cut_before_it_is_leased(bench: &Bench) {
+    let slow = JobSpec { validators: vec!["slow@1".into()], ..spec("slow", 500) };
+    let (job, _) = bench.store.create_job(slow, Schedule::default(), T0).await.unwrap();
+    bench.import(&job, "file", 0, &records(1, 1_000), true).await;
+    bench.seal(&job).await;
+    let mut worker = bench.worker("w");
+    worker.packs.push("slow@1".into());
+    let parent = bench.unit(&job, 1).await.unit.id;
+    worker.costs = HashMap::from([("slow@1".into(), Duration::from_millis(100))]);
+    let leases = worker.lease(2, T0).await;
+    let places: Vec<_> = leases.iter().map(|lease| (lease.what.first_seq, lease.what.last_seq)).collect();
+    assert_eq!(places, [(1, 100), (101, 200)], "each takes a sixth of a lease of 60 s");
+    assert_eq!(leases[0].what.records.count, 100);
+    for lease in &leases {
+        assert!(accepted(&worker.commit(lease, T0).await).is_some());
+    }
+    let progress = bench.store.progress(job.id).await.unwrap();
+    assert_eq!((progress.records, progress.done), (1_000, 2));
+    let units = bench.units(&job).await;
+    assert!(units.iter().all(|unit| unit.unit.id != parent && unit.unit.attempts_left == 3));
+    // Somebody who knows of no cost gets units as they are, and a call sent again the same.
+    worker.costs.clear();
+    let again = worker.lease_as("request-9", 100, T0).await;
+    assert_eq!(again.iter().map(|lease| lease.what.records.count).sum::<u32>(), 800);
+    worker.costs.insert("slow@1".into(), Duration::from_secs(60));
+    let found = worker.lease_as("request-9", 100, T0).await;
+    assert!(found.len() == 100 && found.iter().all(|lease| lease.what.records.count == 1));
+    assert_eq!(bench.store.record(job.id, "K-000950".into()).await.unwrap().seq, 950);
 }

@@ -10,6 +10,7 @@ mod commits;
 mod decisions;
 mod expiry;
 mod exports;
+mod groups;
 mod guards;
 mod handbacks;
 mod imports;

@@ -101,6 +101,7 @@ pub(crate) async fn lease(channel: &Channel, units: u32, wait: Duration) -> Vec<
         max_units: units,
         wait: prost_types::Duration::try_from(wait).ok(),
         accept_zstd: true,
+        ..LeaseUnitsRequest::default()
     };
     work(channel).lease_units(request).await.unwrap().into_inner().leases
 }

@@ -287,14 +287,14 @@ impl Protocol {
             return;
         }
         let Row { first, last, .. } = world.rows[id];
-        let decided = split(usize::from(last - first) + 1, &self.policy());
+        let decided = split(&vec![0; usize::from(last - first) + 1], &self.policy());
         let row = &mut world.rows[id];
         if !self.has(Mutant::GiveUpWithoutGrant) {
             (row.epoch, row.token) = (row.epoch + 1, None);
         }
         row.grants += 1;
         match decided {
-            Split::Halves { first: records, attempts } => {
+            Split::Halves { first: records, attempts } | Split::Apart { first: records, attempts } => {
                 if !self.has(Mutant::SplitKeepsParent) {
                     row.state = UnitState::Split;
                 }

@@ -212,5 +212,10 @@ fn record(place: usize, payload: &str) -> Record {
     let site = PAYLOADS[place / ALIKE * ALIKE];
     let key = format!("{place} {payload}");
     let fields = json!({ "id": key, "value": format!("{payload}{WRONG}"), "other": payload, "site": site });
-    Record { key, payload: fields.to_string().into_bytes().into(), row: place as u64 + 1 }
+    Record {
+        key,
+        payload: fields.to_string().into_bytes().into(),
+        row: place as u64 + 1,
+        ..Record::default()
+    }
 }

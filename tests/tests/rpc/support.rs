@@ -62,6 +62,7 @@ pub(crate) fn lease_request(request_id: &str, units: u32) -> LeaseUnitsRequest {
         max_units: units,
         wait: None,
         accept_zstd: true,
+        ..LeaseUnitsRequest::default()
     }
 }
 

@@ -218,6 +218,7 @@ impl<'a> Driver<'a> {
             may_hold: MAY_HOLD,
             tokens: tokens.clone(),
             max_bytes: 8 * 1024 * 1024,
+            costs: HashMap::new(),
         };
         let leases = self.store().lease(ask, TTL, self.now()).await.map_err(|error| error.to_string())?;
         let told = leases.iter().map(|lease| {

@@ -120,6 +120,7 @@ impl ValidatorService for Answers {
             batch_size: self.ways.batch,
             deterministic: true,
             seconds_per_record: self.ways.cost.as_secs_f64(),
+            groups: false,
         }))
     }
 

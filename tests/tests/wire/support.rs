@@ -143,6 +143,7 @@ pub(crate) fn lease_request(worker_id: &str, request_id: &str, units: u32) -> Le
         max_units: units,
         wait: None,
         accept_zstd: true,
+        ..LeaseUnitsRequest::default()
     }
 }
 

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use emend_proto::v1::{self, Lease, PackRef, RecordResult};
 
-use super::check::{Failure, one, verdict};
+use super::check::{Checked, Failure, ask, held_back, verdict};
+use super::group;
 use super::leaser::Packs;
 use crate::{Change, Finding, JobContext, Outcome, Record, Validator};
 
@@ -61,37 +62,54 @@ impl Rules {
 }
 
 impl Member {
-    fn pack(validator: Arc<dyn Validator>, as_of: &str, rules: &Rules) -> Self {
-        let job = JobContext { as_of: as_of.to_owned(), without: rules.off.clone(), ..JobContext::default() };
+    fn pack(validator: Arc<dyn Validator>, job: JobContext) -> Self {
         Self { name: None, validator, job }
     }
 
     /// Behind the pack, by the name under which the job has it.
-    pub(crate) fn behind(link: &PackRef, validator: Arc<dyn Validator>, as_of: &str, rules: &Rules) -> Self {
+    pub(crate) fn behind(link: &PackRef, validator: Arc<dyn Validator>, job: &JobContext) -> Self {
         let own = |rule: &String| rule.strip_prefix(&link.name)?.strip_prefix('.').map(str::to_owned);
-        let without = rules.off.iter().filter_map(own).collect();
-        Self {
-            name: Some(link.name.clone()),
-            validator,
-            job: JobContext { as_of: as_of.to_owned(), without, ..JobContext::default() },
+        let without = job.without.iter().filter_map(own).collect();
+        Self { name: Some(link.name.clone()), validator, job: JobContext { without, ..job.clone() } }
+    }
+
+    /// Adds what it says of the records of a slice to what the chain before has said, one for one. It is asked once about
+    /// all that have not failed, as they were left.
+    pub(crate) fn run(
+        &self,
+        records: &[Record<'_>],
+        rules: &Rules,
+        key_field: &str,
+        checked: &mut [Checked],
+    ) {
+        let said = {
+            let open = records.iter().zip(&*checked);
+            let as_left = |(record, checked)| Some(left(record, Checked::as_ref(checked).ok()?));
+            ask(&*self.validator, &self.job, &open.filter_map(as_left).collect::<Vec<_>>())
+        };
+        let open = records.iter().zip(checked).filter(|(_, checked)| checked.is_ok());
+        for ((record, checked), outcome) in open.zip(said.outcomes) {
+            let Ok(result) = checked else { continue };
+            match outcome.and_then(|outcome| self.take(record, rules, key_field, outcome, result)) {
+                Ok(()) if said.apart => group::ask_a_person(group::FAILED, &self.job, result),
+                Ok(()) => {}
+                Err(failure) => *checked = Err(failure),
+            }
         }
     }
 
-    /// Adds to `result` what it says of the record.
-    pub(crate) fn run(
+    /// Adds what it says of one record.
+    fn take(
         &self,
         record: &Record<'_>,
         rules: &Rules,
         key_field: &str,
+        mut outcome: Outcome,
         result: &mut RecordResult,
     ) -> Result<(), Failure> {
-        let mut outcome = {
-            let changed = result.changes.iter().map(|change| (change.field.as_str(), change.after.as_str()));
-            one(&*self.validator, &self.job, &record.with(changed))?
-        };
         self.name_rules(&mut outcome);
         rules.leave_out(&mut outcome);
-        let told = add(record, key_field, super::check::held_back(outcome, rules), result)?;
+        let told = add(record, key_field, held_back(outcome, rules), result)?;
         if told {
             // Alike is what the pack found alone.
             result.alike = 0;
@@ -114,21 +132,30 @@ impl Member {
 impl Chain {
     /// What `packs` hold of a lease's chain, and what is left to be called behind it. `None` without its pack.
     pub(crate) fn of(lease: &Lease, packs: &Packs) -> (Option<Self>, Vec<PackRef>) {
-        let rules = Rules::of(lease);
+        let job = context(lease);
         let find = |link: &PackRef| packs.get(&(link.name.clone(), link.version.clone())).cloned();
         let mut links = lease.validators.iter().peekable();
         let mut behind = Vec::new();
         while let Some(validator) = links.peek().and_then(|link| find(link)) {
             let Some(link) = links.next() else { break };
-            behind.push(Member::behind(link, validator, &lease.as_of, &rules));
+            behind.push(Member::behind(link, validator, &job));
         }
         let pack = lease.pack.as_ref().and_then(find);
-        let chain = pack.map(|pack| Self { pack: Member::pack(pack, &lease.as_of, &rules), behind });
+        let chain = pack.map(|pack| Self { pack: Member::pack(pack, job), behind });
         (chain, links.cloned().collect())
     }
 
     pub(crate) fn key_field(&self) -> &str {
         &self.pack.validator.manifest().key_field
+    }
+}
+
+/// What the pack of a lease may know of its job.
+pub(crate) fn context(lease: &Lease) -> JobContext {
+    JobContext {
+        as_of: lease.as_of.clone(),
+        without: lease.rules_off.clone(),
+        group_by: lease.group_by.clone(),
     }
 }
 
@@ -160,6 +187,11 @@ fn add(
         route(result, v1::Finding { code, field, proposals, rule });
     }
     Ok(told)
+}
+
+/// The record as the chain has left it so far.
+fn left<'a>(record: &'a Record<'_>, result: &'a RecordResult) -> Record<'a> {
+    record.with(result.changes.iter().map(|change| (change.field.as_str(), change.after.as_str())))
 }
 
 /// The value of a field as the chain has left it so far.
@@ -194,158 +226,4 @@ pub(crate) fn parts<'a>(first: &'a str, others: impl Iterator<Item = &'a str>) -
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::HashMap;
-
-    use emend_proto::v1::Verdict;
-
-    use super::*;
-    use crate::Manifest;
-    use crate::runtime::check::check;
-
-    /// Writes its name behind field `a`; routes `b` when `a` ends with `route`.
-    struct Appends(Manifest);
-
-    impl Validator for Appends {
-        fn manifest(&self) -> &Manifest {
-            &self.0
-        }
-
-        fn validate(&self, job: &JobContext, records: &[Record<'_>]) -> Vec<Outcome> {
-            let value = records[0].get("a").unwrap_or_default();
-            let rule = |name: &'static str| !job.without.iter().any(|off| off == name);
-            let change = Change {
-                field: "a".into(),
-                before: value.into(),
-                after: format!("{value}+{}", self.0.name),
-                rule: "append".into(),
-            };
-            let finding = Finding {
-                code: "b.odd".into(),
-                field: "b".into(),
-                rule: "route".into(),
-                ..Finding::default()
-            };
-            let found = value.contains("odd") && rule("route");
-            vec![Outcome {
-                changes: if rule("append") { vec![change] } else { vec![] },
-                findings: if found { vec![finding] } else { vec![] },
-            }]
-        }
-    }
-
-    fn packs() -> Packs {
-        let named = |name: &str| -> ((String, String), Arc<dyn Validator>) {
-            let manifest = Manifest {
-                name: name.into(),
-                version: "1".into(),
-                key_field: "id".into(),
-                ..Manifest::default()
-            };
-            ((name.into(), "1".into()), Arc::new(Appends(manifest)))
-        };
-        HashMap::from([named("pack"), named("one"), named("two")])
-    }
-
-    fn lease(links: &[&str], paused: &[&str], off: &[&str]) -> Lease {
-        let link = |name: &&str| PackRef { name: (*name).into(), version: "1".into() };
-        let texts = |all: &[&str]| all.iter().map(|&one| one.into()).collect();
-        Lease {
-            pack: Some(link(&"pack")),
-            validators: links.iter().map(link).collect(),
-            paused_rules: texts(paused),
-            rules_off: texts(off),
-            ..Lease::default()
-        }
-    }
-
-    fn run(lease: &Lease, a: &str) -> RecordResult {
-        let (chain, _) = Chain::of(lease, &packs());
-        let payload = format!(r#"{{"id":"k","a":"{a}","b":"1"}}"#);
-        let record = v1::Record { key: "k".into(), payload: payload.into(), row: 0 };
-        check(&chain.unwrap(), &Rules::of(lease), 7, &record).unwrap()
-    }
-
-    fn changes(result: &RecordResult) -> Vec<(&str, &str, &str)> {
-        let all = result.changes.iter();
-        all.map(|change| (change.before.as_str(), change.after.as_str(), change.rule.as_str())).collect()
-    }
-
-    #[test]
-    fn each_sees_what_the_one_before_left_and_names_its_rules() {
-        let result = run(&lease(&["one", "two"], &[], &[]), "x");
-        let expected = [
-            ("x", "x+pack", "append"),
-            ("x+pack", "x+pack+one", "one.append"),
-            ("x+pack+one", "x+pack+one+two", "two.append"),
-        ];
-        assert_eq!(changes(&result), expected);
-        assert_eq!(result.verdict(), Verdict::Corrected);
-    }
-
-    #[test]
-    fn rules_that_are_off_do_not_run_and_the_rest_runs_as_without_them() {
-        let without = run(&lease(&["one", "two"], &[], &["one.append"]), "x");
-        assert_eq!(changes(&without), changes(&run(&lease(&["two"], &[], &[]), "x")));
-        // A pack that does not heed it: what its rule changed stays as it was, and so does what followed in that field.
-        let rules = Rules { off: vec!["b".into()], ..Rules::default() };
-        let change = |field: &'static str, rule: &'static str| Change {
-            field: field.into(),
-            before: "1".into(),
-            after: "2".into(),
-            rule: rule.into(),
-        };
-        let all = vec![change("x", "a"), change("x", "b"), change("x", "c"), change("y", "c")];
-        let mut outcome = Outcome { changes: all, findings: vec![] };
-        rules.leave_out(&mut outcome);
-        assert_eq!(outcome.changes, [change("x", "a"), change("y", "c")]);
-    }
-
-    #[test]
-    fn what_is_paused_is_a_finding_that_names_its_rule() {
-        for paused in ["one.append", "one.*"] {
-            let result = run(&lease(&["one"], &[paused], &[]), "x");
-            assert_eq!(changes(&result), [], "the pack's change of the field is a proposal too");
-            let finding = &result.findings[0];
-            assert_eq!(
-                (finding.code.as_str(), finding.rule.as_str()),
-                ("a.rule_paused", "one.append,append")
-            );
-            assert_eq!(finding.proposals, ["x+pack", "x+pack+one"]);
-        }
-        let other = run(&lease(&["one"], &["on.*", "one.appen"], &[]), "x");
-        assert_eq!(other.findings, []);
-    }
-
-    #[test]
-    fn a_field_that_waits_for_a_person_is_not_changed() {
-        let lease = lease(&["one", "two"], &["one.append"], &[]);
-        let result = run(&lease, "x");
-        assert_eq!(result.findings.len(), 1);
-        assert_eq!(
-            result.findings[0].proposals,
-            ["x+pack", "x+pack+one"],
-            "nothing of a rule that is not named"
-        );
-        assert_eq!(changes(&result), []);
-    }
-
-    #[test]
-    fn a_finding_of_a_rule_names_it_and_is_not_made_without_it() {
-        let found = run(&lease(&["one"], &[], &[]), "odd");
-        let rules: Vec<_> = found.findings.iter().map(|finding| finding.rule.as_str()).collect();
-        assert_eq!(rules, ["route", "one.route"]);
-        let off = run(&lease(&["one"], &[], &["one.route", "route"]), "odd");
-        assert_eq!((off.findings.len(), off.verdict()), (0, Verdict::Corrected));
-    }
-
-    #[test]
-    fn what_has_to_be_called_and_what_comes_behind_it_is_left() {
-        let (chain, left) = Chain::of(&lease(&["one", "register", "two"], &[], &[]), &packs());
-        assert_eq!(chain.unwrap().behind.len(), 1);
-        let names: Vec<_> = left.iter().map(|link| link.name.as_str()).collect();
-        assert_eq!(names, ["register", "two"]);
-        let unknown = Lease { pack: None, ..lease(&[], &[], &[]) };
-        assert!(Chain::of(&unknown, &packs()).0.is_none());
-    }
-}
+mod tests;

@@ -1,11 +1,11 @@
-//! From one record to its result: parse, validate, and hold the outcome against the SDK's promises.
+//! From records to their results: parse, validate, and hold the outcomes against the SDK's promises.
 
 use std::fmt;
 
 use emend_proto::v1::{self, RecordResult, Verdict};
 
 use super::chain::{Chain, Rules, parts};
-use super::panics;
+use super::{group, panics};
 use crate::{Finding, JobContext, Outcome, Record, Validator, alike};
 
 /// Why a record is `failed`. Holds no value of the record.
@@ -53,39 +53,99 @@ impl fmt::Display for Failure {
     }
 }
 
-/// What a chain says of one record, checked.
-pub(crate) fn check(
+const MISCOUNT: Failure = Failure::Outcome("there must be one for each record");
+
+/// The result of one record, or why it is `failed`.
+pub(crate) type Checked = Result<RecordResult, Failure>;
+
+/// What one validator says of the records of a slice.
+pub(crate) struct Said {
+    /// For each record, held against the promises by itself.
+    pub(crate) outcomes: Vec<Result<Outcome, Failure>>,
+    /// It had no answer about the slice, and was asked about each record alone: nobody has compared them.
+    pub(crate) apart: bool,
+}
+
+/// What a chain says of the records of a slice, of each in its place: one record, or all of a group.
+pub(crate) fn check(chain: &Chain, rules: &Rules, first_seq: u64, records: &[v1::Record]) -> Vec<Checked> {
+    let (mut sound, mut broken) = (Vec::with_capacity(records.len()), Vec::new());
+    for (place, record) in records.iter().enumerate() {
+        match Record::parse(&record.key, &record.payload) {
+            Ok(record) => sound.push(record),
+            Err(_) => broken.push(place),
+        }
+    }
+    // Only one by itself can be apart.
+    let apart = if let [record] = records { group::apart(record) } else { None };
+    let mut checked = by_pack(chain, rules, apart, &sound);
+    for member in &chain.behind {
+        member.run(&sound, rules, chain.key_field(), &mut checked);
+    }
+    // Ascending, so that each gets into its place.
+    broken.into_iter().for_each(|place| checked.insert(place, Err(Failure::Payload)));
+    for (seq, checked) in (first_seq..).zip(&mut checked) {
+        checked.iter_mut().for_each(|result| result.seq = seq);
+    }
+    checked
+}
+
+/// What the pack says. `apart`: the finding of a record that is not with its group.
+fn by_pack(
     chain: &Chain,
     rules: &Rules,
-    seq: u64,
-    record: &v1::Record,
-) -> Result<RecordResult, Failure> {
-    let record = Record::parse(&record.key, &record.payload).map_err(|_| Failure::Payload)?;
+    apart: Option<&'static str>,
+    records: &[Record<'_>],
+) -> Vec<Checked> {
     let (validator, job) = (&*chain.pack.validator, &chain.pack.job);
-    let mut outcome = one(validator, job, &record)?;
-    rules.leave_out(&mut outcome);
-    let outcome = held_back(outcome, rules);
-    // It asks the validator once more. One that does not stand that has still answered.
-    let alike = panics::caught(|| alike(validator, job, &record, &outcome)).unwrap_or_default();
-    let mut result = RecordResult { alike, ..into_result(seq, outcome) };
-    for member in &chain.behind {
-        member.run(&record, rules, chain.key_field(), &mut result)?;
-    }
-    Ok(result)
+    let said = ask(validator, job, records);
+    let uncompared = if said.apart { Some(group::FAILED) } else { apart };
+    let one = |(record, outcome): (_, Result<Outcome, Failure>)| {
+        let mut outcome = outcome?;
+        rules.leave_out(&mut outcome);
+        let outcome = held_back(outcome, rules);
+        if let Some(code) = uncompared {
+            let mut result = into_result(outcome);
+            group::ask_a_person(code, job, &mut result);
+            return Ok(result);
+        }
+        // It asks the validator once more. One that does not stand that has still answered.
+        let alike = panics::caught(|| alike(validator, job, record, &outcome)).unwrap_or_default();
+        Ok(RecordResult { alike, ..into_result(outcome) })
+    };
+    records.iter().zip(said.outcomes).map(one).collect()
+}
+
+/// Asks a validator about the records of a slice; about each alone, when it panics on several or does not answer about
+/// every one.
+pub(crate) fn ask(validator: &dyn Validator, job: &JobContext, records: &[Record<'_>]) -> Said {
+    let alone = |record| one(validator, job, record);
+    let (outcomes, apart) = match records {
+        [] => (Vec::new(), false),
+        [record] => (vec![alone(record)], false),
+        _ => match answer(validator, job, records) {
+            Ok(outcomes) => (outcomes.into_iter().map(keep_promises).collect(), false),
+            Err(reason) => {
+                tracing::debug!(records = records.len(), %reason, "a validator cannot compare a group");
+                (records.iter().map(alone).collect(), true)
+            }
+        },
+    };
+    Said { outcomes, apart }
 }
 
 /// What one validator says of one record, held against its promises.
-pub(crate) fn one(
+fn one(validator: &dyn Validator, job: &JobContext, record: &Record<'_>) -> Result<Outcome, Failure> {
+    let outcomes = answer(validator, job, std::slice::from_ref(record))?;
+    outcomes.into_iter().map(keep_promises).next().unwrap_or(Err(MISCOUNT))
+}
+
+fn answer(
     validator: &dyn Validator,
     job: &JobContext,
-    record: &Record<'_>,
-) -> Result<Outcome, Failure> {
-    let outcomes =
-        panics::caught(|| validator.validate(job, std::slice::from_ref(record))).map_err(Failure::Panic)?;
-    let [outcome] = <[Outcome; 1]>::try_from(outcomes)
-        .map_err(|_| Failure::Outcome("there must be one for each record"))?;
-    keep_promises(&outcome)?;
-    Ok(outcome)
+    records: &[Record<'_>],
+) -> Result<Vec<Outcome>, Failure> {
+    let outcomes = panics::caught(|| validator.validate(job, records)).map_err(Failure::Panic)?;
+    if outcomes.len() == records.len() { Ok(outcomes) } else { Err(MISCOUNT) }
 }
 
 /// What rules that are paused would have changed goes to a person, with what the chain would have made of it.
@@ -122,7 +182,7 @@ pub(crate) fn verdict(is_changed: bool, is_found: bool) -> Verdict {
     }
 }
 
-fn keep_promises(outcome: &Outcome) -> Result<(), Failure> {
+fn keep_promises(outcome: Outcome) -> Result<Outcome, Failure> {
     let changed = |finding: &Finding| outcome.changes.iter().any(|change| change.field == finding.field);
     if outcome.findings.iter().any(changed) {
         return Err(Failure::Outcome("it changes a field that it routes"));
@@ -130,7 +190,7 @@ fn keep_promises(outcome: &Outcome) -> Result<(), Failure> {
     if outcome.findings.iter().any(|finding| !is_code(&finding.code)) {
         return Err(Failure::Outcome("a finding's code is not field.reason of [a-z0-9_]"));
     }
-    Ok(())
+    Ok(outcome)
 }
 
 /// Whether `code` is `field.reason`: two or more words of `[a-z0-9_]` between dots.
@@ -140,7 +200,7 @@ pub(crate) fn is_code(code: &str) -> bool {
     code.contains('.') && code.split('.').all(is_word)
 }
 
-fn into_result(seq: u64, outcome: Outcome) -> RecordResult {
+fn into_result(outcome: Outcome) -> RecordResult {
     let verdict = verdict(!outcome.changes.is_empty(), !outcome.findings.is_empty());
     let changes = outcome.changes.into_iter().map(|change| v1::Change {
         field: change.field.into_owned(),
@@ -155,7 +215,6 @@ fn into_result(seq: u64, outcome: Outcome) -> RecordResult {
         rule: finding.rule.into_owned(),
     });
     RecordResult {
-        seq,
         verdict: verdict.into(),
         changes: changes.collect(),
         findings: findings.collect(),
@@ -164,100 +223,4 @@ fn into_result(seq: u64, outcome: Outcome) -> RecordResult {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::HashMap;
-    use std::sync::Arc;
-
-    use emend_proto::v1::{Lease, PackRef};
-
-    use super::*;
-    use crate::{Change, Manifest};
-
-    struct Says(Manifest, Vec<Outcome>);
-
-    impl Validator for Says {
-        fn manifest(&self) -> &Manifest {
-            &self.0
-        }
-
-        fn validate(&self, _: &JobContext, _: &[Record<'_>]) -> Vec<Outcome> {
-            self.1.clone()
-        }
-    }
-
-    fn change(field: &'static str) -> Change {
-        Change { field: field.into(), before: "a".into(), after: "b".into(), rule: "r".into() }
-    }
-
-    fn finding(code: &'static str) -> Finding {
-        Finding { code: code.into(), field: "phone".into(), ..Finding::default() }
-    }
-
-    fn judge(payload: &'static str, outcomes: Vec<Outcome>) -> Result<Verdict, Failure> {
-        let manifest = Manifest {
-            name: "test".into(),
-            version: "1".into(),
-            key_field: "id".into(),
-            ..Manifest::default()
-        };
-        let record = v1::Record { key: "k".into(), payload: payload.into(), row: 1 };
-        let pack = PackRef { name: "test".into(), version: "1".into() };
-        let validator: Arc<dyn Validator> = Arc::new(Says(manifest, outcomes));
-        let packs = HashMap::from([((pack.name.clone(), pack.version.clone()), validator)]);
-        let (chain, _) = Chain::of(&Lease { pack: Some(pack), ..Lease::default() }, &packs);
-        check(&chain.unwrap(), &Rules::default(), 7, &record).map(|result| result.verdict())
-    }
-
-    fn outcome(changes: &[Change], findings: &[Finding]) -> Vec<Outcome> {
-        vec![Outcome { changes: changes.to_vec(), findings: findings.to_vec() }]
-    }
-
-    #[test]
-    fn changes_and_findings_make_the_verdict() {
-        assert_eq!(judge("{}", outcome(&[], &[])), Ok(Verdict::Valid));
-        assert_eq!(judge("{}", outcome(&[change("name")], &[])), Ok(Verdict::Corrected));
-        assert_eq!(judge("{}", outcome(&[change("name")], &[finding("phone.length")])), Ok(Verdict::Routed));
-    }
-
-    #[test]
-    fn what_a_paused_rule_would_change_is_a_finding_with_the_chains_last_word() {
-        let by = |field: &'static str, after: &str, rule: &'static str| Change {
-            field: field.into(),
-            before: "a".into(),
-            after: after.into(),
-            rule: rule.into(),
-        };
-        let changes =
-            vec![by("name", "b", "name.trim"), by("name", "c", "name.case"), by("phone", "d", "phone.fix")];
-        let outcome = Outcome { changes: changes.clone(), findings: vec![finding("site.odd")] };
-        let paused = |rule: &str| Rules { paused: vec![rule.into()], ..Rules::default() };
-        assert_eq!(held_back(outcome.clone(), &paused("other")), outcome);
-        let held = held_back(outcome, &paused("name.trim"));
-        assert_eq!(held.changes, changes[2..]);
-        let told = Finding {
-            code: "name.rule_paused".into(),
-            field: "name".into(),
-            proposals: vec!["c".into()],
-            rule: "name.trim,name.case".into(),
-        };
-        assert_eq!(held.findings[1], told);
-        let odd = Outcome { changes: vec![by("Họ tên", "b", "r")], findings: vec![] };
-        assert_eq!(held_back(odd, &paused("r")).findings[0].code, "record.rule_paused");
-    }
-
-    #[test]
-    fn a_broken_promise_fails_the_record() {
-        assert_eq!(judge("[]", outcome(&[], &[])), Err(Failure::Payload));
-        for outcomes in [
-            vec![],
-            vec![Outcome::default(), Outcome::default()],
-            outcome(&[change("phone")], &[finding("phone.length")]),
-            outcome(&[], &[finding("phone")]),
-            outcome(&[], &[finding("phone.")]),
-            outcome(&[], &[finding("Phone.length")]),
-            outcome(&[], &[finding("phone.too long")]),
-        ] {
-            assert!(matches!(judge("{}", outcomes), Err(Failure::Outcome(_))));
-        }
-    }
-}
+mod tests;

@@ -32,8 +32,8 @@ pub struct WorkerConfig {
     /// the 30 s that Kubernetes gives.
     #[serde(deserialize_with = "span::deserialize")]
     pub grace: Duration,
-    /// The time a validator may take for one record; it is `failed` if it takes longer. Keep it below two thirds of
-    /// the lease time, or the scheduler takes the worker for hung. Default: 5 s.
+    /// The time a validator may take for one record; it is `failed` if it takes longer. A group has it for each of its
+    /// records. Keep it below two thirds of the lease time, or the scheduler takes the worker for hung. Default: 5 s.
     #[serde(deserialize_with = "span::deserialize")]
     pub record_timeout: Duration,
     /// How long the scheduler may hold a call while no unit is ready. Default: 10 s, at most 60 s.

@@ -50,20 +50,28 @@ impl Leaser {
     /// Leases until `stop`.
     pub(crate) async fn run(mut self, stop: CancellationToken) -> Result<(), WorkerError> {
         let mut pause = MIN_PAUSE;
+        let mut arrivals = self.services.arrivals();
         loop {
             let places = tokio::select! {
                 biased;
                 () = stop.cancelled() => return Ok(()),
                 places = self.room() => places,
             };
-            let (request, begin) = (self.request(places), Instant::now());
-            let answer = tokio::select! {
-                biased;
-                () = stop.cancelled() => {
-                    self.hand_back(request).await;
-                    return Ok(());
+            // Who comes from here on is not in the request yet.
+            arrivals.mark_unchanged();
+            let (mut request, begin) = (self.request(places), Instant::now());
+            let answer = loop {
+                tokio::select! {
+                    biased;
+                    () = stop.cancelled() => {
+                        self.hand_back(request).await;
+                        return Ok(());
+                    }
+                    answer = self.link.lease(&request, self.wait, PATIENCE) => break answer,
+                    // The call waits for fewer units than are for this worker now. What it may yet have leased is the
+                    // answer to the same request.
+                    Ok(()) = arrivals.changed() => self.add_capabilities(&mut request),
                 }
-                answer = self.link.lease(&request, self.wait, PATIENCE) => answer,
             };
             let fruitful = match answer {
                 Ok((sent, response)) => self.take(sent, response),
@@ -95,19 +103,32 @@ impl Leaser {
         }
     }
 
+    /// What this worker can run now, and what a record costs where it has to be called; its own packs cost nothing to speak of.
+    fn add_capabilities(&self, request: &mut LeaseUnitsRequest) {
+        let pack = |(name, version): &(String, String)| {
+            (PackRef { name: name.clone(), version: version.clone() }, Duration::ZERO)
+        };
+        let all = self.packs.keys().map(pack).chain(self.services.here());
+        let (capabilities, costs): (_, Vec<Duration>) = all.unzip();
+        request.capabilities = capabilities;
+        let is_known = costs.iter().any(|cost| !cost.is_zero());
+        request.seconds_per_record =
+            if is_known { costs.iter().map(Duration::as_secs_f64).collect() } else { Vec::new() };
+    }
+
     fn request(&self, places: usize) -> LeaseUnitsRequest {
-        let pack =
-            |(name, version): &(String, String)| PackRef { name: name.clone(), version: version.clone() };
-        LeaseUnitsRequest {
+        let mut request = LeaseUnitsRequest {
             worker_id: self.link.worker_id.clone(),
             // Ascending: a scheduler finds what this worker holds at the end of its requests.
             request_id: chance::ascending_id(),
-            capabilities: self.packs.keys().map(pack).chain(self.services.here()).collect(),
             slots: count(self.slots),
             max_units: count(places),
             wait: prost_types::Duration::try_from(self.wait).ok(),
             accept_zstd: true,
-        }
+            ..LeaseUnitsRequest::default()
+        };
+        self.add_capabilities(&mut request);
+        request
     }
 
     /// Takes what was leased into work. False when it was nothing.

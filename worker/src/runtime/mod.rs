@@ -7,6 +7,7 @@ mod chain;
 mod check;
 mod committer;
 mod config;
+mod group;
 mod heartbeat;
 mod held;
 mod leaser;

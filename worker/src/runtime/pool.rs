@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use emend_proto::BlockWriter;
 
-use super::check::check;
+use super::check::{Checked, check};
 use super::held::Held;
 use super::meters;
 use super::unit::{SeatId, Step, Unit};
@@ -36,12 +36,15 @@ struct Seat {
     unit: Option<Arc<Unit>>,
 }
 
-/// What a thread was seen at: this record of this lease of this unit.
+/// What a thread was seen at: this slice of this lease of this unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Sighting {
     pub(crate) unit_id: u64,
     pub(crate) epoch: u64,
+    /// Records before the slice.
     pub(crate) done: u32,
+    /// Records for which it has time: those of the slice, or one of a lease that is lost.
+    pub(crate) records: u32,
 }
 
 impl Pool {
@@ -71,11 +74,11 @@ impl Pool {
     pub(crate) fn sightings(&self) -> Vec<(SeatId, Sighting)> {
         let desk = self.desk();
         let working = desk.seats.iter().filter_map(|seat| Some((seat.id, seat.unit.as_ref()?)));
-        working
-            .map(|(id, unit)| {
-                (id, Sighting { unit_id: unit.id(), epoch: unit.lease.epoch, done: unit.done() })
-            })
-            .collect()
+        let sighting = |unit: &Unit| {
+            let (done, records) = unit.at();
+            Sighting { unit_id: unit.id(), epoch: unit.lease.epoch, done, records }
+        };
+        working.map(|(id, unit)| (id, sighting(unit))).collect()
     }
 
     /// Gives up the thread that does not come back from what it was seen at. A fresh one takes its place and goes on
@@ -104,7 +107,7 @@ impl Pool {
         self.desk().stuck
     }
 
-    /// Lets every thread end after the record it is at.
+    /// Lets every thread end after the slice it is at.
     pub(crate) fn close(&self) {
         let mut desk = self.desk();
         desk.closed = true;
@@ -126,7 +129,7 @@ impl Pool {
     fn serve(&self, seat: SeatId) {
         let mut spare = BlockWriter::default();
         while let Some(unit) = self.next(seat) {
-            // Validators are caught one record at a time; what arrives here is a fault of ours, and costs a unit.
+            // Validators are caught one slice at a time; what arrives here is a fault of ours, and costs a unit.
             let worked = catch_unwind(AssertUnwindSafe(|| self.work(seat, &unit, &mut spare)));
             if worked.is_err() && unit.disown(seat) {
                 self.held.fail(&unit, "internal", true);
@@ -163,15 +166,16 @@ impl Pool {
             return;
         }
         let begin = Instant::now();
-        let mut result = None;
+        let mut results = Vec::new();
         loop {
-            match unit.step(seat, result.take()) {
-                Step::Validate { seq, record } => {
-                    let checked = check(chain, &unit.rules, seq, &record);
-                    result = Some(checked.unwrap_or_else(|failure| {
-                        tracing::debug!(unit = unit.id(), job = unit.job_id, seq, reason = %failure, "record failed");
-                        failure.into_result(seq)
-                    }));
+            match unit.step(seat, &results) {
+                Step::Validate { first_seq, records } => {
+                    let checked = check(chain, &unit.rules, first_seq, &records);
+                    let settled = |(seq, checked): (u64, Checked)| {
+                        checked.unwrap_or_else(|failure| unit.failed(seq, failure))
+                    };
+                    results.clear();
+                    results.extend((first_seq..).zip(checked).map(settled));
                 }
                 Step::Finish { mut writer, tally } => {
                     if tally.failed > 0 {

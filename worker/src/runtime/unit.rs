@@ -3,20 +3,24 @@
 //! Whoever works on it owns it; what an owner brings after it has lost the unit is not taken. So a thread that was
 //! given up and comes back hours later can do no harm.
 
+mod source;
+
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use emend_proto::v1::{Block, Lease, LeaseRef, PackRef, Record, RecordResult};
-use emend_proto::{BlockError, BlockWriter, Decoded, MAX_BLOCK_BYTES, decode};
+use emend_proto::{BlockError, BlockWriter, MAX_BLOCK_BYTES};
 
 use tracing::Span;
 
-use super::chain::{Chain, Rules};
+use super::chain::{Chain, Rules, context};
 use super::check::Failure;
 use super::leaser::Packs;
 use super::report::Tally;
+use crate::JobContext;
 use crate::trace::unit_span;
+use source::Source;
 
 /// Names a thread of the pool. Never used twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -24,8 +28,8 @@ pub(crate) struct SeatId(pub(crate) u64);
 
 /// What an owner does next.
 pub(crate) enum Step {
-    /// Validate this record.
-    Validate { seq: u64, record: Record },
+    /// Validate this slice: one record, or all of a group. Their results come back in the same order.
+    Validate { first_seq: u64, records: Vec<Record> },
     /// All records have a result: finish the block.
     Finish { writer: BlockWriter, tally: Tally },
     /// The unit cannot be worked on: report it.
@@ -34,12 +38,12 @@ pub(crate) enum Step {
     Leave,
 }
 
-/// Whether to go on with a unit, asked before each record.
+/// Whether to go on with a unit, asked before each slice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Order {
     Go,
-    /// The lease may soon be another's: no new record until it is extended.
+    /// The lease may soon be another's: no new slice until it is extended.
     Hold,
     /// The lease is lost.
     Drop,
@@ -59,8 +63,8 @@ pub(crate) struct Unit {
     pub(crate) links: Vec<PackRef>,
     /// Its records as they came; empty when no validator needs them.
     pub(crate) records: Block,
-    /// The day of the data.
-    pub(crate) as_of: String,
+    /// What validators may know of its job. The rules in it are named as the chain names them.
+    pub(crate) job: JobContext,
     pub(crate) rules: Rules,
     /// From here to its end.
     pub(crate) span: Span,
@@ -81,19 +85,11 @@ struct Run {
     owner: Option<SeatId>,
     /// Its owner left it on `Order::Hold`; nobody will look at it until it is resumed.
     parked: bool,
-    /// The owner has a record that has no result yet.
-    in_hand: bool,
+    /// Records that the owner has and that have no result yet.
+    in_hand: u32,
     source: Source,
     writer: Option<BlockWriter>,
     tally: Tally,
-}
-
-#[derive(Default)]
-enum Source {
-    Block(Block),
-    Records(Decoded<Record>),
-    #[default]
-    Spent,
 }
 
 impl fmt::Debug for Unit {
@@ -120,7 +116,7 @@ impl Unit {
             chain,
             records: if links.is_empty() { Block::default() } else { block.clone() },
             links,
-            as_of: lease.as_of.clone(),
+            job: context(&lease),
             rules: Rules::of(&lease),
             span: unit_span(lease.unit_id, lease.job_id, lease.epoch, &lease.traceparent),
             lease: lease_ref(lease),
@@ -128,7 +124,7 @@ impl Unit {
             started: AtomicBool::new(false),
             done: AtomicU32::new(0),
             served: AtomicU32::new(0),
-            run: Mutex::new(Run { source: Source::Block(block), ..Run::default() }),
+            run: Mutex::new(Run { source: Source::of(block), ..Run::default() }),
         }
     }
 
@@ -139,6 +135,14 @@ impl Unit {
     /// Records that have a result.
     pub(crate) fn done(&self) -> u32 {
         self.done.load(Ordering::Relaxed)
+    }
+
+    /// What its owner is at: how many records have a result, and how many behind them it may take its time for. That is
+    /// no more than one once the lease is lost.
+    pub(crate) fn at(&self) -> (u32, u32) {
+        let run = self.run();
+        let lost = self.order() == Order::Drop;
+        (self.done(), if lost { run.in_hand.min(1) } else { run.in_hand })
     }
 
     /// A validator has answered about so many.
@@ -163,7 +167,7 @@ impl Unit {
         }
     }
 
-    /// No new record until [`Unit::resume`].
+    /// No new slice until [`Unit::resume`].
     pub(crate) fn hold(&self) {
         self.reorder(Order::Go, Order::Hold);
     }
@@ -173,7 +177,7 @@ impl Unit {
         self.reorder(Order::Hold, Order::Go) && std::mem::take(&mut self.run().parked)
     }
 
-    /// No new record ever.
+    /// No new slice ever.
     pub(crate) fn give_up(&self) {
         self.order.store(Order::Drop as u8, Ordering::Release);
     }
@@ -194,15 +198,13 @@ impl Unit {
         true
     }
 
-    /// Takes the result of the record in hand, and says what to do next.
-    pub(crate) fn step(&self, seat: SeatId, result: Option<RecordResult>) -> Step {
+    /// Takes the results of the slice in hand, and says what to do next.
+    pub(crate) fn step(&self, seat: SeatId, results: &[RecordResult]) -> Step {
         let mut run = self.run();
         if run.owner != Some(seat) {
             return Step::Leave;
         }
-        if let Some(result) = result {
-            self.take(&mut run, &result);
-        }
+        self.take(&mut run, results);
         if run.writer.as_ref().is_some_and(|writer| writer.plain_bytes() > MAX_BLOCK_BYTES) {
             return run.report("results_too_large", false);
         }
@@ -212,14 +214,14 @@ impl Unit {
             run.owner = None;
             return Step::Leave;
         }
-        match run.next(self.count()) {
-            Ok(Some(record)) => {
-                run.in_hand = true;
-                Step::Validate { seq: self.first_seq + u64::from(self.done()), record }
-            }
-            Ok(None) => {
+        match run.source.next(self.count()) {
+            Ok(records) if records.is_empty() => {
                 run.owner = None;
                 Step::Finish { writer: run.writer.take().unwrap_or_default(), tally: run.tally }
+            }
+            Ok(records) => {
+                run.in_hand = count(&records);
+                Step::Validate { first_seq: self.first_seq + u64::from(self.done()), records }
             }
             // What arrived may have been damaged on its way; what is malformed will be so again.
             Err(BlockError::Checksum) => run.report("block_corrupt", true),
@@ -227,17 +229,24 @@ impl Unit {
         }
     }
 
-    /// Takes the unit away from an owner that does not come back from its record, the one after `done` others. The
-    /// record is `failed`. False when the owner has come back meanwhile.
+    /// What is written for a record of which nothing can be said.
+    pub(crate) fn failed(&self, seq: u64, failure: Failure) -> RecordResult {
+        tracing::debug!(unit = self.id(), job = self.job_id, seq, reason = %failure, "record failed");
+        failure.into_result(seq)
+    }
+
+    /// Takes the unit away from an owner that does not come back from its slice, the one after `done` records. All of its
+    /// records are `failed`. False when the owner has come back meanwhile.
     pub(crate) fn take_away(&self, seat: SeatId, done: u32) -> bool {
         let mut run = self.run();
-        if run.owner != Some(seat) || !run.in_hand || self.done() != done {
+        if run.owner != Some(seat) || run.in_hand == 0 || self.done() != done {
             return false;
         }
-        let seq = self.first_seq + u64::from(done);
-        self.take(&mut run, &Failure::Timeout.into_result(seq));
+        let (seq, records) = (self.first_seq + u64::from(done), run.in_hand);
+        let failed = (seq..).take(records as usize).map(|seq| Failure::Timeout.into_result(seq));
+        self.take(&mut run, &failed.collect::<Vec<_>>());
         run.owner = None;
-        tracing::warn!(unit = self.id(), job = self.job_id, seq, reason = %Failure::Timeout, "record failed");
+        tracing::warn!(unit = self.id(), job = self.job_id, seq, records, "the validator did not come back");
         true
     }
 
@@ -249,11 +258,14 @@ impl Unit {
         owned
     }
 
-    fn take(&self, run: &mut Run, result: &RecordResult) {
-        run.in_hand = false;
-        run.tally.count(result);
-        run.writer.get_or_insert_default().push(result);
-        self.done.fetch_add(1, Ordering::Relaxed);
+    fn take(&self, run: &mut Run, results: &[RecordResult]) {
+        run.in_hand = 0;
+        let writer = run.writer.get_or_insert_default();
+        for result in results {
+            run.tally.count(result);
+            writer.push(result);
+        }
+        self.done.fetch_add(count(results), Ordering::Relaxed);
     }
 
     fn count(&self) -> u64 {
@@ -272,24 +284,14 @@ impl Run {
         order == Order::Go
     }
 
-    /// The next record; `None` when `count` records have come and nothing follows them.
-    fn next(&mut self, count: u64) -> Result<Option<Record>, BlockError> {
-        if let Source::Block(block) = &self.source {
-            if u64::from(block.count) != count {
-                return Err(BlockError::Malformed("it does not hold the unit's records"));
-            }
-            self.source = Source::Records(decode(block)?);
-        }
-        match &mut self.source {
-            Source::Records(records) => records.next().transpose(),
-            Source::Block(_) | Source::Spent => Ok(None),
-        }
-    }
-
     fn report(&mut self, category: &'static str, retryable: bool) -> Step {
-        (self.owner, self.source, self.writer) = (None, Source::Spent, None);
+        (self.owner, self.source, self.writer) = (None, Source::default(), None);
         Step::Report { category, retryable }
     }
+}
+
+fn count<T>(all: &[T]) -> u32 {
+    u32::try_from(all.len()).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]

@@ -12,7 +12,8 @@ use super::pool::{Pool, Sighting};
 use super::report::Counters;
 use super::unit::SeatId;
 
-/// Looks in a record's time. A thread seen at one record in this many looks after the first has overrun it.
+/// Looks in a record's time. A thread seen at one record in this many looks after the first has overrun it; at a group, in
+/// as many for each of its records.
 ///
 /// Looks are counted, not time: while the whole process stands still, nobody overruns anything.
 const LOOKS: u32 = 4;
@@ -20,7 +21,7 @@ const LOOKS: u32 = 4;
 /// Stuck threads for each thread of the pool at which the worker gives up on itself.
 const STUCK_PER_THREAD: usize = 2;
 
-/// Replaces threads that stay at one record for longer than `record_timeout`, until `end`.
+/// Replaces threads that stay at a slice for longer than `record_timeout` for each of its records, until `end`.
 pub(crate) async fn watch(
     pool: Arc<Pool>,
     counters: Arc<Counters>,
@@ -54,7 +55,7 @@ fn look(
     for (seat, sighting) in pool.sightings() {
         let looks =
             last.get(&seat).filter(|(before, _)| *before == sighting).map_or(0, |(_, looks)| looks + 1);
-        if looks >= LOOKS && pool.replace(seat, sighting)? {
+        if looks >= LOOKS.saturating_mul(sighting.records.max(1)) && pool.replace(seat, sighting)? {
             counters.add(|report| report.threads_abandoned += 1);
         } else {
             seen.insert(seat, (sighting, looks));

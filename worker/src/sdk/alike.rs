@@ -15,9 +15,10 @@
 //! the words that an edit leaves are kept too: `AZ/Moderna` is not `AZ/Pfizer`.
 //!
 //! A proposal that rules would only send to a person again settles nothing: a birth date of 1890 in its proper form is
-//! still one of 1890, and what is true then differs from person to person. Such records are like no other.
+//! still one of 1890, and what is true then differs from person to person. Such records are like no other. Nor is one alike
+//! whose finding only its group shows: asked about alone, any proposal would seem to settle it.
 
-use super::{Finding, JobContext, Manifest, Outcome, Record, Validator};
+use super::{Change, Finding, JobContext, Manifest, Outcome, Record, Validator};
 
 /// Changes when the pattern does, so that old and new numbers never meet by chance.
 const VERSION: &[u8] = b"emend alike 1";
@@ -35,7 +36,20 @@ pub fn alike(validator: &dyn Validator, job: &JobContext, record: &Record<'_>, o
     if !finding.proposals.iter().any(settles) {
         return 0;
     }
+    if !job.group_by.is_empty() && !is_own(validator, job, record, finding) {
+        return 0;
+    }
     number(validator.manifest(), record, outcome, finding)
+}
+
+/// Whether the record alone gets the finding, or the change that was held back for it.
+fn is_own(validator: &dyn Validator, job: &JobContext, record: &Record<'_>, finding: &Finding) -> bool {
+    let outcomes = validator.validate(job, std::slice::from_ref(record));
+    let Some(own) = outcomes.first() else { return false };
+    let found = |own: &Finding| own.code == finding.code && own.field == finding.field;
+    let held =
+        |own: &Change| own.field == finding.field && finding.rule.split(',').any(|rule| rule == own.rule);
+    own.findings.iter().any(found) || own.changes.iter().any(held)
 }
 
 fn number(manifest: &Manifest, record: &Record<'_>, outcome: &Outcome, finding: &Finding) -> u64 {

@@ -53,4 +53,8 @@ pub struct Field {
     /// Other fields that a person needs beside this one to decide about it.
     #[serde(default)]
     pub related: Vec<String>,
+    /// How values are folded when records are put together by this field: `exact`, `text` (letters and digits, without
+    /// marks and case), `digits` or `date`. Empty means `text`.
+    #[serde(default)]
+    pub normaliser: String,
 }

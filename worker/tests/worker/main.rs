@@ -4,6 +4,8 @@
 
 mod endpoints;
 mod faults;
+mod groups;
+mod services;
 mod shutdown;
 mod support;
 mod validator;

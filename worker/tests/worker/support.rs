@@ -302,7 +302,7 @@ pub(crate) fn lease(unit_id: u64, acts: &[&str]) -> Lease {
     let first_seq = unit_id * 1000;
     let record = |(at, act): (usize, &&str)| {
         let payload = if *act == "broken" { "{".to_owned() } else { format!(r#"{{"do":"{act}"}}"#) };
-        Record { key: format!("k{unit_id}.{at}"), payload: payload.into(), row: 0 }
+        Record { key: format!("k{unit_id}.{at}"), payload: payload.into(), ..Record::default() }
     };
     let records: Vec<Record> = acts.iter().enumerate().map(record).collect();
     Lease {
@@ -320,7 +320,19 @@ pub(crate) fn lease(unit_id: u64, acts: &[&str]) -> Lease {
         traceparent: String::new(),
         paused_rules: Vec::new(),
         validators: Vec::new(),
+        group_by: Vec::new(),
     }
+}
+
+/// The same of a grouped job; `groups` are those of the records.
+pub(crate) fn grouped(mut lease: Lease, groups: &[u64]) -> Lease {
+    let records = emend_proto::decode::<Record>(lease.records.as_ref().unwrap()).unwrap();
+    let records: Vec<_> = records.map(Result::unwrap).collect();
+    assert_eq!(records.len(), groups.len());
+    let regrouped = records.into_iter().zip(groups).map(|(record, &group)| Record { group, ..record });
+    lease.records = Some(emend_proto::encode(&regrouped.collect::<Vec<_>>()));
+    lease.group_by = vec!["do".into()];
+    lease
 }
 
 pub(crate) fn results(commit: &UnitCommit) -> Vec<RecordResult> {

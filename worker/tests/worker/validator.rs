@@ -42,14 +42,20 @@ impl Validator for Obedient {
     }
 
     fn validate(&self, _: &JobContext, records: &[Record<'_>]) -> Vec<Outcome> {
+        records.iter().flat_map(|record| self.obey(record)).collect()
+    }
+}
+
+impl Obedient {
+    fn obey(&self, record: &Record<'_>) -> Vec<Outcome> {
         let finding =
             |code: &'static str| Finding { code: code.into(), field: "do".into(), ..Finding::default() };
         let change =
             || Change { field: "do".into(), before: "fix".into(), after: "ok".into(), rule: "r".into() };
-        match records[0].get("do").unwrap() {
-            "panic" => panic!("value of {}", records[0].key()),
+        match record.get("do").unwrap() {
+            "panic" => panic!("value of {}", record.key()),
             "wait" => {
-                self.entered.send(records[0].key().to_owned()).ok();
+                self.entered.send(record.key().to_owned()).ok();
                 self.gate.pass();
                 vec![Outcome::default()]
             }

@@ -3,6 +3,8 @@
 //!
 //! The records are made street by street. A street hangs on the seed and its number alone, and no relation leaves it.
 
+use std::borrow::Cow;
+
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use serde::{Deserialize, Serialize};
@@ -84,11 +86,9 @@ impl Relation {
     }
 }
 
-/// A record of a crowd, and the truth of its relation.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Member {
-    /// The record with its own truth, in which a field that its relation sends to a person counts as such.
-    pub record: Generated,
+/// What is true of a record's relation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Related {
     /// What it has to do with others.
     pub relation: Relation,
     /// The number of the first record of its circle.
@@ -96,9 +96,18 @@ pub struct Member {
     /// Whose it is: the number of the person's first record.
     pub person: u64,
     /// The code of the finding that is right for its relation, if one is.
-    pub finding: Option<&'static str>,
+    pub finding: Option<Cow<'static, str>>,
     /// Whether the relation shows: no field that is compared has a fault of its own that needs a person.
     pub shows: bool,
+}
+
+/// A record of a crowd, and the truth of its relation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member {
+    /// The record with its own truth, in which a field that its relation sends to a person counts as such.
+    pub record: Generated,
+    /// What is true of its relation.
+    pub related: Related,
 }
 
 /// Makes crowds from a seed.
@@ -150,14 +159,16 @@ fn circle(relation: Relation, first: u64, roles: Vec<Role>, draw: &mut Draw) -> 
         }
         let own = |column: &Column| record.truth.person_fields.iter().any(|field| field == column.name());
         let shows = !relation.shown_by().iter().any(own);
-        members.push(Member { record, relation, circle: first, person, finding, shows });
+        let finding = finding.map(Cow::Borrowed);
+        members.push(Member { record, related: Related { relation, circle: first, person, finding, shows } });
     }
     // A site's phone shows in each record alone; of two records both must be readable.
-    if relation != Relation::SitePhone && members.iter().any(|member| !member.shows) {
-        members.iter_mut().for_each(|member| member.shows = false);
+    if relation != Relation::SitePhone && members.iter().any(|member| !member.related.shows) {
+        members.iter_mut().for_each(|member| member.related.shows = false);
     }
-    for Member { record, finding, .. } in &mut members {
-        let field = finding.and_then(|code| code.split_once('.')).map(|(field, _)| field.to_owned());
+    for Member { record, related } in &mut members {
+        let code = related.finding.as_deref();
+        let field = code.and_then(|code| code.split_once('.')).map(|(field, _)| field.to_owned());
         record.truth.class = if field.is_some() { Class::Person } else { record.truth.class };
         let fields = &mut record.truth.person_fields;
         fields.extend(field.filter(|field| !fields.contains(field)));

@@ -19,7 +19,7 @@ use rand_chacha::rand_core::SeedableRng;
 
 use crate::columns::Column;
 use crate::truth::{Class, Truth, Values};
-pub use crowd::{Crowd, Member, Relation};
+pub use crowd::{Crowd, Member, Related, Relation};
 use draw::Draw;
 pub use faults::FaultKind;
 use faults::{FAULTS, Fault};

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::super::db::{Row, Sql, Tx, params};
-use super::super::{Outbox, StoreError, withdrawn};
+use super::super::{Outbox, StoreError, groups, withdrawn};
 use super::{Job, find, read_state};
 use crate::domain::guard::Guard;
 use crate::domain::job::{JobPolicy, JobRef, JobSpec, JobState, ReviewPolicy};
@@ -14,9 +14,10 @@ use crate::domain::time::Timestamp;
 const INSERT: Sql = Sql::same(
     "INSERT INTO jobs (name, state, paused, deleted, pack, pack_version, manifest, as_of, unit_records, unit_bytes,
          attempts, next_seq, columns, created_at, blocks_gone, traceparent, priority, weight, deadline_at,
-         undo_millis, agree, sample_ppm, error_limit_ppm, validators, rules_off, canary_ppm, approved, dry_run, thresholds)
+         undo_millis, agree, sample_ppm, error_limit_ppm, validators, rules_off, canary_ppm, approved, dry_run, thresholds,
+         group_by)
      VALUES ($1, 'importing', FALSE, FALSE, $2, $3, $4, $5, $6, $7, $8, 1, '[]', $9, FALSE, $10, $11, $12, $13, $14, $15, $16, $17,
-         $18, $19, $20, $21, $22, $23)
+         $18, $19, $20, $21, $22, $23, $24)
      ON CONFLICT (name) DO NOTHING",
 );
 
@@ -52,11 +53,15 @@ pub(super) async fn create(
         spec.guard.canary_ppm == 0,
         spec.guard.dry_run,
         json(&spec.guard.thresholds),
+        json(&spec.group_by),
     ];
     let created = tx.execute(INSERT, values).await? == 1;
     let job = find(tx, &JobRef::Name(spec.name.clone())).await?;
     if created {
         withdrawn::refuse(tx, &spec).await?;
+        if !spec.group_by.is_empty() {
+            groups::open(tx, job.id).await?;
+        }
         outbox.job(tx, job.id, JobState::Importing, now).await?;
     }
     match difference(&job.spec, &spec) {
@@ -82,6 +87,7 @@ pub(super) fn read(row: &Row) -> Result<Job, StoreError> {
             pack_version: row.text("pack_version")?,
             validators: row.json("validators")?,
             rules_off: row.json("rules_off")?,
+            group_by: row.json("group_by")?,
             manifest: row.bytes("manifest")?,
             as_of: row.text("as_of")?,
             policy: JobPolicy {

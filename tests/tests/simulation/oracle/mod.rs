@@ -129,7 +129,7 @@ impl Oracle {
                 UnitState::Done => &mut progress.done,
                 UnitState::SetAside => &mut progress.set_aside,
                 UnitState::Waiting => &mut progress.waiting,
-                UnitState::Split => continue,
+                UnitState::Ungrouped | UnitState::Split => continue,
             } += 1;
         }
         for seq in (1..).take(self.records.len()) {

@@ -6,17 +6,26 @@ use emend_proto::v1::{RecordResult, RecordToValidate, ValidateRequest, Verdict};
 use tonic::{Code, Status};
 
 use super::description::Description;
-use crate::Record;
 use crate::runtime::chain::current;
+use crate::{JobContext, Record};
 
 /// How often a call is tried on a validator that is there, before its records are asked about apart.
 const TRIES: u32 = 3;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 
-/// Places of records in their unit.
+/// A record of a unit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Place {
+    /// In its unit.
+    pub(super) at: usize,
+    /// Its group, where the validator compares records; else 0.
+    group: u64,
+}
+
+/// The records of one call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Batch {
-    pub(super) places: Vec<usize>,
+    pub(super) places: Vec<Place>,
     tries: u32,
 }
 
@@ -25,22 +34,40 @@ pub(super) struct Batch {
 pub(super) enum Next {
     /// The same again after a while.
     Again(Batch, Duration),
-    /// The records apart: one of them may be at fault.
+    /// The records apart, each group whole: one of them may be at fault.
     Halves(Batch, Batch),
-    /// The one record cannot be checked.
-    GiveUp(usize),
+    /// The one record, or the one group, cannot be checked.
+    GiveUp(Batch),
     /// The validator says again and again that it cannot now: nothing is wrong with the records.
     LeaveIt,
 }
 
-/// All records that the chain has not given up on, in batches of at most `size`.
-pub(super) fn batches(results: &[RecordResult], size: usize) -> Vec<Batch> {
-    let checked = |place: &usize| results[*place].verdict() != Verdict::Failed;
-    let places: Vec<usize> = (0..results.len()).filter(checked).collect();
-    places.chunks(size).map(|places| Batch { places: places.to_vec(), tries: 0 }).collect()
+/// All records that the chain has not given up on, in batches of at most `size`; a larger group is in one by itself.
+/// `groups` are those of the records, or none where nobody compares them.
+pub(super) fn batches(results: &[RecordResult], groups: &[u64], size: usize) -> Vec<Batch> {
+    let place = |at: usize| Place { at, group: groups.get(at).copied().unwrap_or_default() };
+    let checked = |at: &usize| results[*at].verdict() != Verdict::Failed;
+    let places: Vec<Place> = (0..results.len()).filter(checked).map(place).collect();
+    let mut batches: Vec<Batch> = Vec::new();
+    for slice in slices(&places) {
+        match batches.last_mut().filter(|batch| batch.places.len() + slice.len() <= size) {
+            Some(batch) => batch.places.extend_from_slice(slice),
+            None => batches.push(Batch::of(slice)),
+        }
+    }
+    batches
+}
+
+/// Records that are to be asked about together: single ones, and groups.
+fn slices(places: &[Place]) -> impl Iterator<Item = &[Place]> {
+    places.chunk_by(|one, next| one.group != 0 && one.group == next.group)
 }
 
 impl Batch {
+    fn of(places: &[Place]) -> Self {
+        Self { places: places.to_vec(), tries: 0 }
+    }
+
     pub(super) fn after(mut self, failure: &Status) -> Next {
         self.tries += 1;
         let busy = matches!(failure.code(), Code::Unavailable | Code::ResourceExhausted | Code::Aborted);
@@ -51,26 +78,30 @@ impl Batch {
         if is_said(failure) && matches!(failure.code(), Code::Unavailable | Code::ResourceExhausted) {
             return Next::LeaveIt;
         }
-        match &self.places[..] {
-            [place] => Next::GiveUp(*place),
-            places => {
-                let (front, back) = places.split_at(places.len() / 2);
-                let half = |places: &[usize]| Self { places: places.to_vec(), tries: 0 };
-                Next::Halves(half(front), half(back))
-            }
-        }
+        // By records and not by groups: a large group is not to stay with half of the others.
+        let half = self.places.len() / 2;
+        let starts = slices(&self.places).scan(0, |start, slice| {
+            *start += slice.len();
+            Some(*start)
+        });
+        let border =
+            starts.filter(|start| *start < self.places.len()).min_by_key(|start| start.abs_diff(half));
+        let Some((front, back)) = border.map(|border| self.places.split_at(border)) else {
+            return Next::GiveUp(self);
+        };
+        Next::Halves(Self::of(front), Self::of(back))
     }
 
     /// The call about these records.
     pub(super) fn request(
         &self,
         of: &Description,
-        as_of: &str,
+        job: &JobContext,
         records: &[Option<Record<'_>>],
         results: &[RecordResult],
     ) -> ValidateRequest {
-        let ask = |(id, place): (usize, &usize)| {
-            let (record, result) = (records[*place].as_ref()?, &results[*place]);
+        let ask = |(id, place): (usize, &Place)| {
+            let (record, result) = (records[place.at].as_ref()?, &results[place.at]);
             let names: Vec<&str> = match &of.reads[..] {
                 [] => record.fields().map(|(name, _)| name).collect(),
                 names => names.iter().map(String::as_str).collect(),
@@ -83,10 +114,11 @@ impl Batch {
                 fields,
                 changed: result.changes.clone(),
                 routed: result.findings.iter().map(|finding| finding.field.clone()).collect(),
+                group: place.group,
             })
         };
         let records = self.places.iter().enumerate().filter_map(ask).collect();
-        ValidateRequest { as_of: as_of.to_owned(), records }
+        ValidateRequest { as_of: job.as_of.clone(), group_by: job.group_by.clone(), records }
     }
 }
 
@@ -104,32 +136,4 @@ pub(super) fn may_be_away(failure: &Status) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_call_that_fails_is_tried_again_and_then_taken_apart() {
-        let results = vec![RecordResult { verdict: Verdict::Valid.into(), ..RecordResult::default() }; 5];
-        let mut batch = batches(&results, 3).remove(0);
-        assert_eq!(batch.places, [0, 1, 2]);
-        let busy = Status::unavailable("");
-        for _ in 1..TRIES {
-            let Next::Again(again, pause) = batch.after(&busy) else { panic!("it is tried again") };
-            assert!(pause > FIRST_PAUSE);
-            batch = again;
-        }
-        assert_eq!(batch.clone().after(&busy), Next::LeaveIt, "it says so itself");
-        let broken = Status::from_error(Box::new(std::io::Error::other("the line broke off")));
-        let Next::Halves(front, back) = batch.after(&broken) else { panic!("it is taken apart") };
-        assert_eq!((front.places.as_slice(), back.places.as_slice()), (&[0][..], &[1, 2][..]));
-        assert_eq!(front.after(&Status::out_of_range("")), Next::GiveUp(0), "no use in trying that again");
-    }
-
-    #[test]
-    fn records_that_failed_are_asked_about_no_more() {
-        let of = |verdict: Verdict| RecordResult { verdict: verdict.into(), ..RecordResult::default() };
-        let results = [of(Verdict::Failed), of(Verdict::Routed), of(Verdict::Failed), of(Verdict::Valid)];
-        let batches = batches(&results, 10);
-        assert_eq!(batches.iter().map(|batch| &batch.places[..]).collect::<Vec<_>>(), [[1, 3]]);
-    }
-}
+mod tests;

@@ -26,6 +26,8 @@ pub(crate) struct Description {
     pub(crate) findings: HashSet<String>,
     /// Records in a call, at most.
     pub(crate) batch: usize,
+    /// Records of one group come in one call, even if they are more than that.
+    pub(crate) groups: bool,
     /// What one record costs.
     pub(crate) cost: Duration,
 }
@@ -69,6 +71,7 @@ impl TryFrom<DescribeResponse> for Description {
             changes: said.changes.into_iter().collect(),
             findings: said.findings.into_iter().collect(),
             batch,
+            groups: said.groups,
             cost: Duration::from_secs_f64(said.seconds_per_record),
         })
     }
@@ -76,8 +79,8 @@ impl TryFrom<DescribeResponse> for Description {
 
 impl Description {
     /// How many records to ask about at once, so that an answer comes well within `ttl`: a lease lives on progress.
-    pub(crate) fn batch_within(&self, ttl: Duration) -> usize {
-        let fitting = (ttl / 8).as_nanos().checked_div(self.cost.as_nanos()).unwrap_or(u128::MAX);
+    pub(crate) fn batch_within(&self, ttl: Duration, cost: Duration) -> usize {
+        let fitting = (ttl / 8).as_nanos().checked_div(cost.as_nanos()).unwrap_or(u128::MAX);
         self.batch.min(usize::try_from(fitting).unwrap_or(usize::MAX)).max(1)
     }
 }
@@ -93,7 +96,7 @@ mod tests {
     #[test]
     fn what_cannot_be_is_refused() {
         let sound = Description::try_from(said()).unwrap();
-        assert_eq!((sound.batch, sound.cost), (100, Duration::ZERO));
+        assert_eq!((sound.batch, sound.cost, sound.groups), (100, Duration::ZERO, false));
         let wrong = [
             DescribeResponse { name: "Register".into(), ..said() },
             DescribeResponse { name: String::new(), ..said() },
@@ -113,8 +116,9 @@ mod tests {
     #[test]
     fn a_slow_one_is_asked_about_few_at_once() {
         let slow = Description::try_from(DescribeResponse { seconds_per_record: 0.1, ..said() }).unwrap();
-        assert_eq!(slow.batch_within(Duration::from_secs(10)), 12);
-        assert_eq!(slow.batch_within(Duration::from_millis(100)), 1);
-        assert_eq!(Description::try_from(said()).unwrap().batch_within(Duration::from_secs(10)), 100);
+        assert_eq!(slow.batch_within(Duration::from_secs(10), slow.cost), 12);
+        assert_eq!(slow.batch_within(Duration::from_millis(100), slow.cost), 1);
+        let quick = Description::try_from(said()).unwrap();
+        assert_eq!(quick.batch_within(Duration::from_secs(10), quick.cost), 100);
     }
 }

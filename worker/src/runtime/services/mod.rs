@@ -4,6 +4,7 @@
 mod batch;
 mod description;
 mod merge;
+mod pace;
 mod serve;
 mod service;
 
@@ -11,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use emend_proto::v1::PackRef;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -26,42 +28,57 @@ const FIRST: Duration = Duration::from_secs(1);
 const LOOK: Duration = Duration::from_millis(500);
 
 /// The validators that this worker calls.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Services(Arc<[Arc<Service>]>);
+#[derive(Debug, Clone)]
+pub(crate) struct Services {
+    all: Arc<[Arc<Service>]>,
+    /// Told when one comes that was away.
+    arrivals: watch::Sender<()>,
+}
 
 impl Services {
     /// Of these addresses; `calls` of each at once.
     pub(crate) fn new(urls: &[String], calls: usize) -> Result<Self, WorkerError> {
-        let open = |url: &String| Service::new(url, calls).map(Arc::new).map_err(WorkerError::Config);
-        Ok(Self(urls.iter().map(open).collect::<Result<_, _>>()?))
+        let arrivals = watch::Sender::new(());
+        let open = |url: &String| Service::new(url, calls, arrivals.clone()).map(Arc::new);
+        let all = urls.iter().map(open).collect::<Result<_, _>>().map_err(WorkerError::Config)?;
+        Ok(Self { all, arrivals })
     }
 
     /// Asks all what they are, so that the first lease is for them too; whoever is silent is looked for later.
     pub(crate) async fn meet(&self) {
         let mut asked = JoinSet::new();
-        for service in self.0.iter() {
+        for service in self.all.iter() {
             let service = service.clone();
             asked.spawn(async move { service.look().await });
         }
         let _silent = tokio::time::timeout(FIRST, asked.join_all()).await;
     }
 
-    /// Those that answer now.
-    pub(crate) fn here(&self) -> Vec<PackRef> {
-        let here = self.0.iter().filter_map(|service| service.here());
-        here.map(|here| PackRef { name: here.name.clone(), version: here.version.clone() }).collect()
+    /// Those that answer now, and what a record costs each.
+    pub(crate) fn here(&self) -> Vec<(PackRef, Duration)> {
+        let here = self.all.iter().filter_map(|service| Some((service, service.here()?)));
+        let told = |(service, here): (&Arc<Service>, Here)| {
+            let link = PackRef { name: here.name.clone(), version: here.version.clone() };
+            (link, service.cost(&here))
+        };
+        here.map(told).collect()
+    }
+
+    /// Tells of each that comes from now on: more units are for this worker then.
+    pub(crate) fn arrivals(&self) -> watch::Receiver<()> {
+        self.arrivals.subscribe()
     }
 
     /// The one of this name and version, if it answers.
     fn find(&self, link: &PackRef) -> Option<(Arc<Service>, Here)> {
-        let mut found = self.0.iter().filter_map(|service| Some((service.clone(), service.here()?)));
+        let mut found = self.all.iter().filter_map(|service| Some((service.clone(), service.here()?)));
         found.find(|(_, here)| here.name == link.name && here.version == link.version)
     }
 
     /// Keeps knowing who is there, until `end`.
     pub(crate) async fn watch(self, end: CancellationToken) -> Result<(), WorkerError> {
         let mut watching = JoinSet::new();
-        for service in self.0.iter().cloned() {
+        for service in self.all.iter().cloned() {
             watching.spawn(async move {
                 loop {
                     let next = if service.look().await { AGAIN } else { LOOK };

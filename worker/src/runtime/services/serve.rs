@@ -10,14 +10,15 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::Services;
-use super::batch::{Batch, Next, batches, may_be_away};
+use super::batch::{Batch, Next, Place, batches, may_be_away};
 use super::description::Description;
 use super::merge::merge;
 use super::service::Service;
 use crate::Record;
 use crate::runtime::WorkerError;
 use crate::runtime::chain::{Chain, Member};
-use crate::runtime::check::Failure;
+use crate::runtime::check::{Checked, Failure};
+use crate::runtime::group::together;
 use crate::runtime::held::{Held, Waiting};
 use crate::runtime::leaser::Packs;
 use crate::runtime::link::Link;
@@ -57,6 +58,8 @@ struct Work<'a> {
     unit: &'a Unit,
     key_field: &'a str,
     records: &'a [Option<Record<'a>>],
+    /// The number of each record's group.
+    groups: &'a [u64],
     results: &'a mut [RecordResult],
 }
 
@@ -96,15 +99,16 @@ impl Server {
         // What is no JSON object has failed already.
         let parsed: Vec<_> =
             records.iter().map(|record| Record::parse(&record.key, &record.payload).ok()).collect();
+        let groups: Vec<u64> = records.iter().map(|record| record.group).collect();
         let key_field = unit.chain.as_ref().map_or("", Chain::key_field);
         for link in &unit.links {
             if let Some(validator) = self.packs.get(&(link.name.clone(), link.version.clone())) {
-                let member = Member::behind(link, Arc::clone(validator), &unit.as_of, &unit.rules);
+                let member = Member::behind(link, Arc::clone(validator), &unit.job);
                 results = run_here(member, Arc::clone(unit), Arc::clone(&records), results).await?;
                 continue;
             }
             let (service, here) = self.services.find(link).ok_or(Stopped::Away)?;
-            let mut work = Work { unit, key_field, records: &parsed, results: &mut results };
+            let mut work = Work { unit, key_field, records: &parsed, groups: &groups, results: &mut results };
             self.ask(&service, &here, &mut work).await?;
         }
         let (mut writer, mut tally) = (BlockWriter::default(), Tally::default());
@@ -118,11 +122,12 @@ impl Server {
     /// Asks one validator about all records.
     async fn ask(&self, service: &Service, of: &Description, work: &mut Work<'_>) -> Result<(), Stopped> {
         let ttl = self.held.shortest_ttl().unwrap_or(TTL);
-        let mut todo = batches(work.results, of.batch_within(ttl));
+        let groups = if of.groups { work.groups } else { &[] };
+        let mut todo = batches(work.results, groups, of.batch_within(ttl, service.cost(of)));
         todo.reverse();
         while let Some(batch) = todo.pop() {
             may_go_on(work.unit).await?;
-            let request = batch.request(of, &work.unit.as_of, work.records, work.results);
+            let request = batch.request(of, &work.unit.job, work.records, work.results);
             let limit = self.patience + of.cost * u32::try_from(batch.places.len()).unwrap_or(u32::MAX) * 4;
             match service.validate(request, limit).await {
                 Ok(answer) => {
@@ -142,9 +147,9 @@ impl Server {
                             todo.push(batch);
                         }
                         Next::Halves(front, back) => todo.extend([back, front]),
-                        Next::GiveUp(place) => {
-                            work.refuse(of, place, "no_answer");
-                            work.unit.add_served(1);
+                        Next::GiveUp(batch) => {
+                            batch.places.iter().for_each(|place| work.refuse(of, place.at, "no_answer"));
+                            work.unit.add_served(batch.places.len());
                         }
                         Next::LeaveIt => {
                             service.rest();
@@ -192,26 +197,26 @@ impl Work<'_> {
                 twice.push(before.id);
             }
         }
-        for (id, place) in (0..).zip(&batch.places) {
+        for (id, &Place { at, .. }) in (0..).zip(&batch.places) {
             let answer = by_id.remove(&id).filter(|_| !twice.contains(&id));
-            let Some(record) = &self.records[*place] else { continue };
+            let Some(record) = &self.records[at] else { continue };
             let merged = match answer {
                 Some(answer) => {
-                    merge(of, self.key_field, &self.unit.rules, record, &mut self.results[*place], answer)
+                    merge(of, self.key_field, &self.unit.rules, record, &mut self.results[at], answer)
                 }
                 None if twice.contains(&id) => Err("answered_twice"),
                 None => Err("no_answer"),
             };
             if let Err(why) = merged {
-                self.refuse(of, *place, why);
+                self.refuse(of, at, why);
             }
         }
     }
 
     /// The record goes to a person.
-    fn refuse(&mut self, of: &Description, place: usize, why: &'static str) {
+    fn refuse(&mut self, of: &Description, at: usize, why: &'static str) {
         meters::refused(&of.name, why);
-        let seq = self.results[place].seq;
+        let seq = self.results[at].seq;
         let (unit, job) = (self.unit.id(), self.unit.job_id);
         tracing::warn!(
             unit,
@@ -221,7 +226,7 @@ impl Work<'_> {
             why,
             "a validator's answer is refused; the record goes to a person"
         );
-        self.results[place] = Failure::Validator.into_result(seq);
+        self.results[at] = Failure::Validator.into_result(seq);
     }
 }
 
@@ -234,22 +239,37 @@ async fn run_here(
     mut results: Vec<RecordResult>,
 ) -> Result<Vec<RecordResult>, Stopped> {
     let run = move || {
-        let key_field = unit.chain.as_ref().map_or("", Chain::key_field);
-        for (record, result) in records.iter().zip(&mut results) {
+        let mut rest = &mut results[..];
+        for slice in records.chunk_by(together) {
             if unit.order() == Order::Drop {
                 return Err(Stopped::Lost);
             }
-            if result.verdict() != Verdict::Failed
-                && let Ok(record) = Record::parse(&record.key, &record.payload)
-                && let Err(failure) = member.run(&record, &unit.rules, key_field, result)
-            {
-                *result = failure.into_result(result.seq);
-            }
-            unit.add_served(1);
+            let (of_slice, behind) = rest.split_at_mut(slice.len());
+            run_slice(&member, &unit, slice, of_slice);
+            unit.add_served(slice.len());
+            rest = behind;
         }
         Ok(results)
     };
     tokio::task::spawn_blocking(run).await.map_err(|_| Stopped::Lost)?
+}
+
+fn run_slice(member: &Member, unit: &Unit, records: &[v1::Record], results: &mut [RecordResult]) {
+    let (mut sound, mut checked, mut open) = (Vec::new(), Vec::<Checked>::new(), Vec::new());
+    for (record, result) in records.iter().zip(results) {
+        if result.verdict() != Verdict::Failed
+            && let Ok(record) = Record::parse(&record.key, &record.payload)
+        {
+            sound.push(record);
+            checked.push(Ok(result.clone()));
+            open.push(result);
+        }
+    }
+    let key_field = unit.chain.as_ref().map_or("", Chain::key_field);
+    member.run(&sound, &unit.rules, key_field, &mut checked);
+    for (result, checked) in open.into_iter().zip(checked) {
+        *result = checked.unwrap_or_else(|failure| unit.failed(result.seq, failure));
+    }
 }
 
 /// Waits while the unit is on hold.
@@ -262,3 +282,6 @@ async fn may_go_on(unit: &Unit) -> Result<(), Stopped> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

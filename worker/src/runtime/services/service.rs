@@ -5,11 +5,12 @@ use std::time::{Duration, Instant};
 
 use emend_proto::v1::validator_service_client::ValidatorServiceClient;
 use emend_proto::v1::{DescribeRequest, ValidateRequest, ValidateResponse};
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Notify, Semaphore, watch};
 use tonic::transport::{Channel, ClientTlsConfig, Endpoint};
 use tonic::{Code, Status};
 
 use super::description::Description;
+use super::pace::Pace;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 const DESCRIBE_TIMEOUT: Duration = Duration::from_secs(3);
@@ -29,13 +30,16 @@ pub(crate) struct Service {
     here: Mutex<Option<Here>>,
     rests_until: Mutex<Option<Instant>>,
     calls: Semaphore,
+    pace: Pace,
     /// It did not answer somebody.
     pub(super) missed: Notify,
+    /// Told when it answers that it is here, or another than before.
+    arrivals: watch::Sender<()>,
 }
 
 impl Service {
     /// Connects when it is first called.
-    pub(super) fn new(url: &str, calls: usize) -> Result<Self, String> {
+    pub(super) fn new(url: &str, calls: usize, arrivals: watch::Sender<()>) -> Result<Self, String> {
         let wrong = |why: &str| format!("worker.validators: `{url}` is no address: {why}");
         let mut endpoint =
             Endpoint::from_shared(url.to_owned()).map_err(|error| wrong(&error.to_string()))?;
@@ -53,13 +57,20 @@ impl Service {
             here: Mutex::default(),
             rests_until: Mutex::default(),
             calls: Semaphore::new(calls.max(1)),
+            pace: Pace::default(),
             missed: Notify::new(),
+            arrivals,
         })
     }
 
     /// What it is, if it answers.
     pub(super) fn here(&self) -> Option<Here> {
         self.here.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What a record costs it: as it says, until that was seen.
+    pub(super) fn cost(&self, of: &Description) -> Duration {
+        self.pace.cost(of.cost)
     }
 
     /// Asks what it is; whether it answers, and sensibly.
@@ -82,6 +93,7 @@ impl Service {
         match (&said, before) {
             (Ok(now), before) if before.as_deref() != Some(now) => {
                 tracing::info!(url = self.url, name = now.name, version = now.version, "a validator answers");
+                self.arrivals.send_replace(());
             }
             (Err(reason), Some(_)) => {
                 tracing::warn!(
@@ -122,11 +134,16 @@ impl Service {
         limit: Duration,
     ) -> Result<ValidateResponse, Status> {
         let _turn = self.calls.acquire().await.map_err(|_| Status::cancelled("the worker ends"))?;
+        let (records, begun) = (request.records.len(), Instant::now());
         let mut request = tonic::Request::new(request);
         request.set_timeout(limit);
         let mut client = self.client.clone();
         match tokio::time::timeout(limit, client.validate(request)).await {
-            Ok(answer) => answer.map(tonic::Response::into_inner),
+            Ok(Ok(answer)) => {
+                self.pace.saw(records, begun.elapsed());
+                Ok(answer.into_inner())
+            }
+            Ok(Err(status)) => Err(status),
             Err(_) => Err(Status::new(Code::DeadlineExceeded, "no answer in time")),
         }
     }

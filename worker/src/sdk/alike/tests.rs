@@ -1,5 +1,7 @@
 //! What is alike and what is not, as examples.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use super::super::{Change, Field};
 use super::*;
 
@@ -8,6 +10,7 @@ struct Says {
     manifest: Manifest,
     /// Values that it has nothing to say about.
     settled: Vec<String>,
+    calls: AtomicUsize,
 }
 
 impl Validator for Says {
@@ -16,6 +19,7 @@ impl Validator for Says {
     }
 
     fn validate(&self, _: &JobContext, records: &[Record<'_>]) -> Vec<Outcome> {
+        self.calls.fetch_add(1, Ordering::Relaxed);
         let of = |record: &Record<'_>| {
             let value = record.get("f").unwrap_or_default();
             found(&if self.settled.iter().any(|settled| settled == value) { vec![] } else { vec!["x"] })
@@ -42,7 +46,11 @@ fn says(settled: &[&str]) -> Says {
         source_field: "place".into(),
         ..Manifest::default()
     };
-    Says { manifest, settled: settled.iter().map(|&value| value.into()).collect() }
+    Says {
+        manifest,
+        settled: settled.iter().map(|&value| value.into()).collect(),
+        calls: AtomicUsize::new(0),
+    }
 }
 
 fn of(record: &Record<'_>, outcome: &Outcome, settled: &[&str]) -> u64 {
@@ -104,6 +112,51 @@ fn only_a_single_finding_with_a_proposal_that_settles_it() {
     let mut none = found(&["LÊ B"]);
     none.findings[0].proposals.clear();
     assert_eq!(of(&record, &none, &["LÊ B"]), 0);
+}
+
+/// In a job that is grouped; it says the same of each record.
+fn of_group(record: &Record<'_>, outcome: &Outcome, validator: &dyn Validator) -> u64 {
+    let job = JobContext { group_by: vec!["f".into()], ..JobContext::default() };
+    alike(validator, &job, record, outcome)
+}
+
+#[test]
+fn a_finding_that_only_the_group_shows_is_like_no_other() {
+    let (own, mended, asked) = (record("ÔNG LÊ B", "here"), found(&["LÊ B"]), says(&["LÊ B"]));
+    let alone = alike(&asked, &JobContext::default(), &own, &mended);
+    assert_eq!(
+        asked.calls.load(Ordering::Relaxed),
+        1,
+        "without groups it is not asked about the record again"
+    );
+    assert_eq!(of_group(&own, &mended, &says(&["LÊ B"])), alone, "the record gets it by itself too");
+    assert_eq!(of_group(&own, &mended, &says(&["LÊ B", "ÔNG LÊ B"])), 0);
+    let mut other = found(&["LÊ B"]);
+    other.findings[0].code = "f.shared".into();
+    assert_eq!(of_group(&own, &other, &says(&["LÊ B"])), 0);
+}
+
+#[test]
+fn a_change_that_was_held_back_is_the_records_own() {
+    struct Trims(Says);
+    impl Validator for Trims {
+        fn manifest(&self) -> &Manifest {
+            self.0.manifest()
+        }
+
+        fn validate(&self, _: &JobContext, records: &[Record<'_>]) -> Vec<Outcome> {
+            let value = records[0].get("f").unwrap_or_default();
+            let (before, after) = (value.into(), value.trim().into());
+            let change = Change { field: "f".into(), before, after, rule: "f.trim".into() };
+            let changes = if value.starts_with(' ') { vec![change] } else { vec![] };
+            vec![Outcome { changes, findings: vec![] }]
+        }
+    }
+    let mut held = found(&["LÊ B"]);
+    held.findings[0].rule = "f.case,f.trim".into();
+    assert_ne!(of_group(&record(" LÊ B", "here"), &held, &Trims(says(&[]))), 0);
+    held.findings[0].rule = "".into();
+    assert_eq!(of_group(&record(" LÊ B", "here"), &held, &Trims(says(&[]))), 0);
 }
 
 #[test]

@@ -1,0 +1,257 @@
+//! Puts the records of a sealed job together by its groups: reads the units as they were imported, sorts the records outside
+//! the database, and writes new units, in which no group is cut in two.
+//!
+//! One scheduler does it for a job, fenced by the epoch of the job's row in `groupings`; whoever begins again deletes what
+//! came of the attempt before. Everything new stands under the job's negative id until one transaction puts it in the place of
+//! the old. What the old units hold goes afterwards, in small steps.
+
+mod rows;
+mod shuffle;
+mod sorter;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use emend_proto::decode;
+use emend_proto::v1::{Block, Record};
+use futures::stream::{StreamExt as _, TryStreamExt as _, try_unfold};
+use tokio::sync::mpsc;
+use tokio::task::spawn_blocking;
+use tokio_stream::wrappers::ReceiverStream;
+
+use rows::{Claim, Ready};
+pub(super) use rows::{find_places, open, retry};
+use shuffle::{Made, SORT_BYTES, Shuffle, scan};
+
+use super::records::damaged;
+use super::{Store, StoreError};
+use crate::domain::grouping::{GroupCounts, GroupField, GroupKey, Grouping};
+use crate::domain::time::Timestamp;
+use crate::domain::unit::UnitId;
+
+/// How often whoever is at it says so, and how long that holds.
+const BEAT: Duration = Duration::from_secs(2);
+const HOLDS: Duration = Duration::from_secs(15);
+/// Units read in one transaction, and written in one.
+const READ_UNITS: u32 = 16;
+const WRITE_UNITS: usize = 32;
+/// Pages of units, and units, that are worked on at once.
+const AT_ONCE: usize = 3;
+
+/// Records of a job that were put together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Gathered {
+    /// The job.
+    pub job_id: i64,
+    /// What came of it.
+    pub counts: GroupCounts,
+}
+
+/// How far it is.
+#[derive(Debug, Default)]
+struct Done {
+    read: AtomicI64,
+    placed: AtomicI64,
+}
+
+/// Records as they come out of a page of units: place, group, and where each ends in `bytes`.
+#[derive(Debug, Default)]
+struct Scanned {
+    records: Vec<(u64, Option<GroupKey>, usize)>,
+    bytes: Vec<u8>,
+}
+
+impl Store {
+    /// Puts the records of one sealed job together, if one waits for it. `scratch` is a folder for what does not fit into the
+    /// memory; `now` is asked again and again while it goes on.
+    ///
+    /// # Errors
+    /// [`StoreError`]: the database or the folder fails, the job has ended, or another scheduler is at it by now. What was
+    /// begun is begun again later.
+    pub async fn gather(
+        &self,
+        scratch: &Path,
+        now: impl Fn() -> Timestamp + Sync,
+    ) -> Result<Option<Gathered>, StoreError> {
+        self.gather_within(scratch, SORT_BYTES, now).await
+    }
+
+    async fn gather_within(
+        &self,
+        scratch: &Path,
+        sort_bytes: usize,
+        now: impl Fn() -> Timestamp + Sync,
+    ) -> Result<Option<Gathered>, StoreError> {
+        let Some(claim) = self.claim_grouping(now(), now() + HOLDS).await? else { return Ok(None) };
+        let done = Arc::new(Done::default());
+        let beat = async {
+            loop {
+                self.beat_grouping(&claim, &done, now() + HOLDS).await?;
+                tokio::time::sleep(BEAT).await;
+            }
+        };
+        let work = async {
+            while self.clear_shadow(&claim).await? {}
+            self.put_together(&claim, scratch, sort_bytes, &done).await
+        };
+        let counts = tokio::select! {
+            biased;
+            lost = beat => lost,
+            counts = work => counts,
+        };
+        if let Err(StoreError::Damaged(unit, why)) = &counts {
+            tracing::error!(
+                job_id = claim.job_id,
+                unit,
+                why,
+                "records cannot be put together: a unit is damaged"
+            );
+            self.note_damage(&claim, *unit).await?;
+        }
+        let counts = counts?;
+        self.switch(&claim, &done, counts).await?;
+        self.ready_from.forget();
+        Ok(Some(Gathered { job_id: claim.job_id, counts }))
+    }
+
+    async fn put_together(
+        &self,
+        claim: &Claim,
+        scratch: &Path,
+        sort_bytes: usize,
+        done: &Done,
+    ) -> Result<GroupCounts, StoreError> {
+        let (scanned, records) = mpsc::channel(AT_ONCE);
+        let (made, ready) = mpsc::channel(WRITE_UNITS);
+        let (folder, policy) = (scratch.to_owned(), claim.spec.policy);
+        let records_of_job = claim.records;
+        let sort = spawn_blocking(move || {
+            let failed = |error: std::io::Error| scratch_failed(&folder, &error);
+            let shuffle = fill(records, Shuffle::new(&folder, sort_bytes), records_of_job).map_err(failed)?;
+            let Some(shuffle) = shuffle else { return Err(stopped()) };
+            shuffle.finish(policy, |new| made.blocking_send(new).map_err(|_| Stopped::Here)).map_err(|why| {
+                match why {
+                    Stopped::Failed(error) => failed(error),
+                    Stopped::Here => stopped(),
+                }
+            })
+        });
+        let sort = async { sort.await.map_err(|_| StoreError::Internal("sorting records panicked".into()))? };
+        let ((), (), counts) = futures::try_join!(
+            self.read_units(claim, scanned, done),
+            self.write_units(claim, ready, done),
+            sort
+        )?;
+        Ok(counts)
+    }
+
+    /// Reads the units as they were imported, in order.
+    async fn read_units(
+        &self,
+        claim: &Claim,
+        scanned: mpsc::Sender<Scanned>,
+        done: &Done,
+    ) -> Result<(), StoreError> {
+        let by: Arc<[GroupField]> = claim.spec.group_by.as_slice().into();
+        let (store, job_id) = (self.clone(), claim.job_id);
+        let pages = try_unfold((store, 0), move |(store, after)| async move {
+            let page = store.ungrouped_units(job_id, after, READ_UNITS).await?;
+            let last = page.last().map(|(_, last_seq, _, _)| *last_seq);
+            Ok::<_, StoreError>(last.map(|last| (page, (store, last))))
+        });
+        let scans = pages.map_ok(|page| {
+            let by = Arc::clone(&by);
+            async move {
+                let scan = spawn_blocking(move || scan_page(&by, page)).await;
+                scan.map_err(|_| StoreError::Internal("reading records panicked".into()))?
+            }
+        });
+        let mut scans = std::pin::pin!(scans.try_buffered(AT_ONCE));
+        while let Some(page) = scans.try_next().await? {
+            let count = i64::try_from(page.records.len()).unwrap_or(i64::MAX);
+            scanned.send(page).await.map_err(|_| stopped())?;
+            done.read.fetch_add(count, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    /// Compresses what comes, and writes it.
+    async fn write_units(
+        &self,
+        claim: &Claim,
+        ready: mpsc::Receiver<Made>,
+        done: &Done,
+    ) -> Result<(), StoreError> {
+        let pack = |made| async move { spawn_blocking(move || Ready::from(made)).await };
+        let mut packed = ReceiverStream::new(ready).map(pack).buffered(AT_ONCE).ready_chunks(WRITE_UNITS);
+        while let Some(ready) = packed.next().await {
+            let ready: Result<Vec<Ready>, _> = ready.into_iter().collect();
+            let ready = ready.map_err(|_| StoreError::Internal("packing records panicked".into()))?;
+            self.write_grouped(claim, ready, done).await?;
+        }
+        Ok(())
+    }
+
+    /// How far a job is; `None` when it is not grouped.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails.
+    pub async fn grouping(&self, job_id: i64) -> Result<Option<Grouping>, StoreError> {
+        self.read(move |tx| Box::pin(async move { rows::find(tx, job_id).await })).await
+    }
+}
+
+/// Why the sort does not go on.
+enum Stopped {
+    Failed(std::io::Error),
+    /// Nobody takes what it makes: the reason is said elsewhere.
+    Here,
+}
+
+impl From<std::io::Error> for Stopped {
+    fn from(error: std::io::Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+fn stopped() -> StoreError {
+    StoreError::Internal("putting records together has stopped".into())
+}
+
+fn scratch_failed(folder: &Path, error: &std::io::Error) -> StoreError {
+    StoreError::Internal(format!("cannot sort records in {} (scheduler.scratch): {error}", folder.display()))
+}
+
+/// Takes all records. `None` when the reader has stopped before the last one.
+fn fill(
+    mut pages: mpsc::Receiver<Scanned>,
+    mut shuffle: Shuffle,
+    records_of_job: i64,
+) -> std::io::Result<Option<Shuffle>> {
+    let mut taken = 0;
+    while let Some(page) = pages.blocking_recv() {
+        let mut start = 0;
+        for (place, group, end) in page.records {
+            shuffle.take(place, group, &page.bytes[start..end])?;
+            (start, taken) = (end, taken + 1);
+        }
+    }
+    Ok((taken == records_of_job).then_some(shuffle))
+}
+
+fn scan_page(by: &[GroupField], page: Vec<(UnitId, i64, i64, Block)>) -> Result<Scanned, StoreError> {
+    let mut scanned = Scanned::default();
+    for (unit, _, first_seq, block) in page {
+        let records = decode::<Record>(&block).map_err(|error| damaged(unit, &error))?;
+        for (place, record) in (first_seq.unsigned_abs()..).zip(records) {
+            let record = record.map_err(|error| damaged(unit, &error))?;
+            let group = GroupKey::of(by, &record.payload)
+                .map_err(|error| StoreError::Damaged(unit, error.to_string()))?;
+            scan(&record, &mut scanned.bytes);
+            scanned.records.push((place, group, scanned.bytes.len()));
+        }
+    }
+    Ok(scanned)
+}

@@ -1,0 +1,359 @@
+//! The rows behind putting records together: who is at it, what is read, and what is written.
+
+use std::sync::atomic::Ordering;
+
+use emend_proto::v1::Block;
+
+use super::super::db::{Column, Row, Sql, Tx, params};
+use super::super::units::{self, NewUnit, read_block};
+use super::super::{Lane, Store, StoreError, jobs};
+use super::Done;
+use super::shuffle::{Made, PLACE_BYTES, PLACES_IN_ROW};
+use crate::domain::grouping::{GroupCounts, Grouping};
+use crate::domain::job::{JobRef, JobSpec};
+use crate::domain::key::KeyCode;
+use crate::domain::time::Timestamp;
+use crate::domain::unit::UnitId;
+
+/// Units deleted in one step.
+const STEP: i64 = 200;
+
+const OPEN: Sql = Sql::same(
+    "INSERT INTO groupings (job_id, state, epoch, records_read, records_placed, groups, records_grouped, records_apart)
+     VALUES ($1, 'open', 0, 0, 0, 0, 0, 0)",
+);
+const ONE: Sql = Sql::same("SELECT * FROM groupings WHERE job_id = $1");
+/// Guarded by its own condition, so any number of schedulers may ask.
+const CLAIM: Sql = Sql::same(
+    "UPDATE groupings SET epoch = epoch + 1, until = $2, records_read = 0, records_placed = 0
+     WHERE state = 'open' AND damaged_unit IS NULL AND (until IS NULL OR until < $1) AND job_id = (
+         SELECT g.job_id FROM groupings g JOIN jobs j ON j.id = g.job_id
+         WHERE g.state = 'open' AND g.damaged_unit IS NULL AND (g.until IS NULL OR g.until < $1)
+           AND j.state = 'running' AND NOT j.deleted
+         ORDER BY g.job_id LIMIT 1)
+     RETURNING job_id, epoch",
+);
+/// Touches nothing once another is at it, or the job has ended.
+const BEAT: Sql = Sql::same(
+    "UPDATE groupings SET until = COALESCE($3, until), records_read = $4, records_placed = $5
+     WHERE job_id = $1 AND epoch = $2 AND state = 'open'
+       AND (SELECT 1 FROM jobs j WHERE j.id = groupings.job_id AND j.state = 'running' AND NOT j.deleted) IS NOT NULL",
+);
+const DAMAGED: Sql =
+    Sql::same("UPDATE groupings SET damaged_unit = $3, until = NULL WHERE job_id = $1 AND epoch = $2");
+const MENDED: Sql = Sql::same("UPDATE groupings SET damaged_unit = NULL WHERE job_id = $1");
+const PLACED: Sql = Sql::same(
+    "UPDATE groupings SET state = 'placed', until = NULL, groups = $3, records_grouped = $4, records_apart = $5
+     WHERE job_id = $1 AND epoch = $2 AND state = 'open'",
+);
+const UNGROUPED: Sql = Sql::same(
+    "SELECT u.id, u.first_seq, u.last_seq, b.count, b.plain_bytes, b.checksum, b.data
+     FROM units u JOIN blocks b ON b.unit_id = u.id AND b.revision = 0
+     WHERE u.job_id = $1 AND u.state = 'ungrouped' AND u.first_seq > $2 ORDER BY u.first_seq LIMIT $3",
+);
+const REPLACE: [Sql; 3] = [
+    Sql::same("UPDATE units SET state = 'split' WHERE job_id = $1 AND state = 'ungrouped'"),
+    Sql::same("UPDATE units SET job_id = $1 WHERE job_id = -$1"),
+    Sql::same("UPDATE places SET job_id = $1 WHERE job_id = -$1"),
+];
+const APPROVED: Sql = Sql::same("UPDATE units SET state = 'ready' WHERE job_id = $1 AND state = 'waiting'");
+const REPLACED_JOB: Sql =
+    Sql::same("SELECT job_id FROM groupings WHERE state = 'placed' ORDER BY job_id LIMIT 1");
+const SWEPT: Sql = Sql::same("UPDATE groupings SET state = 'done' WHERE job_id = $1 AND state = 'placed'");
+/// A unit that was never leased, and is split, is one that was replaced.
+const REPLACED: Sql = Sql::same(
+    "DELETE FROM units WHERE id IN (
+         SELECT id FROM units WHERE job_id = $1 AND state = 'split' AND epoch = 0 ORDER BY first_seq LIMIT $2)
+     RETURNING id",
+);
+const SHADOW: Sql = Sql::same(
+    "DELETE FROM units WHERE id IN (SELECT id FROM units WHERE job_id = -$1 ORDER BY id LIMIT $2) RETURNING id",
+);
+const SHADOW_PLACES: Sql = Sql::same("DELETE FROM places WHERE job_id = -$1");
+const BLOCKS: Sql = Sql::pair(
+    "DELETE FROM blocks WHERE unit_id = ANY($1)",
+    "DELETE FROM blocks WHERE unit_id IN (SELECT value FROM json_each($1))",
+);
+const INSERT_PLACES: Sql = Sql::pair(
+    "INSERT INTO places (job_id, first_place, data) SELECT -$1, * FROM unnest($2::bigint[], $3::bytea[])",
+    "INSERT INTO places (job_id, first_place, data)
+     SELECT -$1, value ->> 0, substr($3, value ->> 1, value ->> 2) FROM json_each($2)",
+);
+const PLACES: Sql = Sql::same(
+    "SELECT first_place, data FROM places WHERE job_id = $1 AND first_place > $2 AND first_place <= $3 ORDER BY first_place",
+);
+
+/// The right to put a job's records together.
+#[derive(Debug)]
+pub(super) struct Claim {
+    pub(super) job_id: i64,
+    epoch: i64,
+    pub(super) spec: JobSpec,
+    pub(super) records: i64,
+    made_at: Timestamp,
+}
+
+/// What goes into the database as it is.
+#[derive(Debug)]
+pub(super) enum Ready {
+    Unit { first_seq: i64, block: Block },
+    Places { first_place: i64, data: Vec<u8> },
+}
+
+impl From<Made> for Ready {
+    /// Compresses.
+    fn from(made: Made) -> Self {
+        match made {
+            Made::Unit { first_seq, mut writer } => Self::Unit { first_seq, block: writer.finish() },
+            Made::Places { first_place, data } => Self::Places { first_place, data },
+        }
+    }
+}
+
+impl Store {
+    pub(super) async fn claim_grouping(
+        &self,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<Option<Claim>, StoreError> {
+        self.write(Lane::Normal, move |tx| {
+            Box::pin(async move {
+                let Some(row) = tx.row(CLAIM, params![now, until]).await? else { return Ok(None) };
+                let (job_id, epoch) = (row.int("job_id")?, row.int("epoch")?);
+                let job = jobs::find(tx, &JobRef::Id(job_id)).await?;
+                let records = job.records();
+                Ok(Some(Claim { job_id, epoch, spec: job.spec, records, made_at: now }))
+            })
+        })
+        .await
+    }
+
+    pub(super) async fn beat_grouping(
+        &self,
+        claim: &Claim,
+        done: &Done,
+        until: Timestamp,
+    ) -> Result<(), StoreError> {
+        let beat = claim.beat(done, Some(until));
+        self.write(Lane::Urgent, move |tx| Box::pin(async move { beat.hold(tx).await })).await
+    }
+
+    pub(super) async fn note_damage(&self, claim: &Claim, unit: UnitId) -> Result<(), StoreError> {
+        let (job_id, epoch) = (claim.job_id, claim.epoch);
+        let note = self.write(Lane::Normal, move |tx| {
+            Box::pin(async move { tx.execute(DAMAGED, params![job_id, epoch, unit]).await })
+        });
+        note.await.map(drop)
+    }
+
+    /// Deletes some of what an earlier attempt has left; whether there was any.
+    pub(super) async fn clear_shadow(&self, claim: &Claim) -> Result<bool, StoreError> {
+        let job_id = claim.job_id;
+        self.write(Lane::Normal, move |tx| {
+            Box::pin(async move {
+                let places = tx.execute(SHADOW_PLACES, params![job_id]).await?;
+                Ok(delete(tx, SHADOW, job_id).await? || places > 0)
+            })
+        })
+        .await
+    }
+
+    pub(super) async fn ungrouped_units(
+        &self,
+        job_id: i64,
+        after: i64,
+        limit: u32,
+    ) -> Result<Vec<(UnitId, i64, i64, Block)>, StoreError> {
+        self.read(move |tx| {
+            Box::pin(async move {
+                let rows = tx.rows(UNGROUPED, params![job_id, after, limit]).await?;
+                let unit = |row: &Row| {
+                    Ok((row.int("id")?, row.int("last_seq")?, row.int("first_seq")?, read_block(row)?))
+                };
+                rows.iter().map(unit).collect()
+            })
+        })
+        .await
+    }
+
+    pub(super) async fn write_grouped(
+        &self,
+        claim: &Claim,
+        ready: Vec<Ready>,
+        done: &Done,
+    ) -> Result<(), StoreError> {
+        let (mut new, mut first_places, mut data, mut records) = (Vec::new(), Vec::new(), Vec::new(), 0);
+        for ready in ready {
+            match ready {
+                Ready::Unit { first_seq, block } => {
+                    records += i64::from(block.count);
+                    // Whether it was approved meanwhile is seen to in the end.
+                    let state = claim.spec.first_state(first_seq, false);
+                    new.push(NewUnit { first_seq, attempts: claim.spec.policy.attempts, state, block });
+                }
+                Ready::Places { first_place, data: row } => {
+                    first_places.push(first_place);
+                    data.push(row);
+                }
+            }
+        }
+        let (beat, job_id) = (claim.beat(done, None), claim.job_id);
+        let made_at = claim.made_at;
+        self.write(Lane::Normal, move |tx| {
+            Box::pin(async move {
+                beat.hold(tx).await?;
+                if !new.is_empty() {
+                    units::insert(tx, -job_id, new, made_at).await?;
+                }
+                let rows = first_places.len();
+                if rows > 0 {
+                    let table = vec![Column::Ints(first_places), Column::Blobs(data)];
+                    tx.execute_exactly(rows, INSERT_PLACES, params![job_id, table]).await?;
+                }
+                Ok(())
+            })
+        })
+        .await?;
+        done.placed.fetch_add(records, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Puts what is new in the place of what was imported.
+    pub(super) async fn switch(
+        &self,
+        claim: &Claim,
+        done: &Done,
+        counts: GroupCounts,
+    ) -> Result<(), StoreError> {
+        let (job_id, epoch, records) = (claim.job_id, claim.epoch, claim.records);
+        let placed = done.placed.load(Ordering::Relaxed);
+        if placed != records {
+            return Err(StoreError::Internal(format!("of {records} records {placed} were put together")));
+        }
+        let beat = claim.beat(done, None);
+        self.write(Lane::Normal, move |tx| {
+            Box::pin(async move {
+                let job = jobs::lock(tx, &JobRef::Id(job_id)).await?;
+                beat.hold(tx).await?;
+                for step in REPLACE {
+                    tx.execute(step, params![job_id]).await?;
+                }
+                if job.approved {
+                    tx.execute(APPROVED, params![job_id]).await?;
+                }
+                let GroupCounts { groups, grouped, apart } = counts;
+                tx.execute_exactly(1, PLACED, params![job_id, epoch, groups, grouped, apart]).await
+            })
+        })
+        .await
+    }
+
+    /// Deletes some of the units that were put together into others; whether there is more to do.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails.
+    pub async fn sweep_grouped(&self) -> Result<bool, StoreError> {
+        self.write(Lane::Idle, |tx| {
+            Box::pin(async move {
+                let Some(row) = tx.row(REPLACED_JOB, params![]).await? else { return Ok(false) };
+                let job_id = row.int("job_id")?;
+                if !delete(tx, REPLACED, job_id).await? {
+                    tx.execute(SWEPT, params![job_id]).await?;
+                }
+                Ok(true)
+            })
+        })
+        .await
+    }
+}
+
+/// Says that somebody is at it, and how far; fails when somebody else is.
+struct Beat {
+    job_id: i64,
+    epoch: i64,
+    until: Option<i64>,
+    read: i64,
+    placed: i64,
+}
+
+impl Claim {
+    fn beat(&self, done: &Done, until: Option<Timestamp>) -> Beat {
+        let (read, placed) = (done.read.load(Ordering::Relaxed), done.placed.load(Ordering::Relaxed));
+        Beat { job_id: self.job_id, epoch: self.epoch, until: until.map(|at| at.0), read, placed }
+    }
+}
+
+impl Beat {
+    async fn hold(self, tx: &mut Tx) -> Result<(), StoreError> {
+        let Self { job_id, epoch, until, read, placed } = self;
+        match tx.execute(BEAT, params![job_id, epoch, until, read, placed]).await? {
+            0 => Err(StoreError::Internal(
+                "the job has ended, or another scheduler puts its records together by now".into(),
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A job is to be grouped.
+pub(in crate::store) async fn open(tx: &mut Tx, job_id: i64) -> Result<(), StoreError> {
+    tx.execute_exactly(1, OPEN, params![job_id]).await
+}
+
+/// A damaged unit was mended, or shall be tried again.
+pub(in crate::store) async fn retry(tx: &mut Tx, job_id: i64) -> Result<(), StoreError> {
+    tx.execute(MENDED, params![job_id]).await.map(drop)
+}
+
+pub(super) async fn find(tx: &mut Tx, job_id: i64) -> Result<Option<Grouping>, StoreError> {
+    let Some(row) = tx.row(ONE, params![job_id]).await? else { return Ok(None) };
+    let counts = GroupCounts {
+        groups: row.int("groups")?,
+        grouped: row.int("records_grouped")?,
+        apart: row.int("records_apart")?,
+    };
+    Ok(Some(Grouping {
+        is_done: row.text("state")? != "open",
+        records_read: row.int("records_read")?,
+        records_placed: row.int("records_placed")?,
+        counts,
+        damaged_unit: row.maybe_int("damaged_unit")?,
+    }))
+}
+
+/// Where the record with this key may be, of a job whose records were put together, when it was imported in one of these
+/// places. `None` when they were not.
+pub(in crate::store) async fn find_places(
+    tx: &mut Tx,
+    job_id: i64,
+    first: i64,
+    last: i64,
+    code: KeyCode,
+) -> Result<Option<Vec<i64>>, StoreError> {
+    let in_row = i64::try_from(PLACES_IN_ROW).unwrap_or(i64::MAX);
+    let rows = tx.rows(PLACES, params![job_id, first - in_row, last]).await?;
+    if rows.is_empty() {
+        return Ok(None);
+    }
+    let mut seqs = Vec::new();
+    for row in rows {
+        let data = row.bytes("data")?;
+        for (place, told) in (row.int("first_place")?..).zip(data.chunks_exact(PLACE_BYTES)) {
+            let (seq, mark) = told.split_at(size_of::<u64>());
+            let is_it = (first..=last).contains(&place) && mark == code.mark().to_le_bytes();
+            let seq = seq.first_chunk().filter(|_| is_it).map(|bytes| u64::from_le_bytes(*bytes));
+            seqs.extend(seq.and_then(|seq| i64::try_from(seq).ok()));
+        }
+    }
+    Ok(Some(seqs))
+}
+
+async fn delete(tx: &mut Tx, units: Sql, job_id: i64) -> Result<bool, StoreError> {
+    let rows = tx.rows(units, params![job_id, STEP]).await?;
+    let ids = rows.iter().map(|row| row.int("id")).collect::<Result<Vec<_>, _>>()?;
+    if ids.is_empty() {
+        return Ok(false);
+    }
+    tx.execute(BLOCKS, params![ids]).await?;
+    Ok(true)
+}
