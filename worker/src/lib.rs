@@ -53,6 +53,10 @@
 //! outcome that breaks the rules of [`Outcome`]: it changes a field that it routes, or names a finding in another
 //! form than `field.reason`. A panic's message is not printed, since it may hold a person's data.
 //!
+//! In a grouped job a validator gets the records of a group at once. When it panics on them it is asked about each alone:
+//! the one at fault is `failed`, and the others get the finding `group.failed`, since nobody has compared them. A group may
+//! take the record timeout for each of its records; of one that takes longer all are `failed`.
+//!
 //! # Features
 //!
 //! `runtime` (default): the worker itself and [`endpoints`]. A crate that only holds validators leaves it out and

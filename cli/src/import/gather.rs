@@ -49,8 +49,8 @@ fn is_done(job: &Job) -> Result<bool> {
     match grouping.damaged_unit {
         0 => Ok(false),
         unit => bail!(
-            "the records of job `{name}` cannot be put together: its unit {unit} is damaged and set aside; \
-             `emend units {name} --state set-aside` lists it, `emend retry {name} {unit}` tries it again"
+            "the records of job `{name}` cannot be put together: its unit {unit} is damaged; restore it, \
+             then `emend retry {name}`, or import the rows into a new job"
         ),
     }
 }
@@ -76,7 +76,7 @@ mod tests {
         assert!(is_done(&job(State::Done, 0)).unwrap());
         assert!(!is_done(&job(State::Gathering, 0)).unwrap());
         let damaged = is_done(&job(State::Gathering, 7)).unwrap_err().to_string();
-        for part in ["unit 7", "emend units x", "emend retry x 7"] {
+        for part in ["unit 7", "emend retry x"] {
             assert!(damaged.contains(part), "{part} in {damaged}");
         }
         let cancelled = Job { state: JobState::Cancelled.into(), ..job(State::Gathering, 0) };

@@ -54,8 +54,7 @@ impl GroupingReport {
         let by = self.by.join(", ");
         if let Some(unit) = self.damaged_unit {
             return format!(
-                "grouped by {by}: unit {unit} is damaged and set aside, so records are not put together; \
-                 `emend retry {job} {unit}` tries it again\n"
+                "grouped by {by}: unit {unit} is damaged, so records are not put together; restore it, then `emend retry {job}`\n"
             );
         }
         match self.state {
@@ -129,9 +128,6 @@ mod tests {
             assert!(text.starts_with(begin) && text.contains(said), "{text}");
         }
         let damaged = text(&Grouping { damaged_unit: 7, ..grouping(State::Gathering) });
-        assert!(
-            damaged.contains("unit 7 is damaged") && damaged.contains("`emend retry hcm 7`"),
-            "{damaged}"
-        );
+        assert!(damaged.contains("unit 7 is damaged") && damaged.contains("`emend retry hcm`"), "{damaged}");
     }
 }

@@ -2,6 +2,7 @@
 
 import tempfile
 import unittest
+from collections.abc import Sequence
 from pathlib import Path
 
 import grpc
@@ -62,6 +63,43 @@ class ServerTest(unittest.TestCase):
         bad, good = answer.records
         self.assertEqual((bad.error, len(bad.findings)), ("exception", 0))
         self.assertEqual((good.error, good.findings[0].code), ("", "a.odd"))
+
+
+class Twins(Validator):
+    name = "twins"
+    version = "1"
+    groups = True
+
+    def check(self, record: Record, job: Job) -> list[Change | Finding]:
+        return []
+
+    def check_group(self, records: Sequence[Record], job: Job) -> Sequence[list[Change | Finding]]:
+        if any(record.key == "bad" for record in records):
+            raise ValueError("a value of a record")
+        return [[Finding("a.shared", job.group_by[0])] for _ in records]
+
+
+class GroupTest(unittest.TestCase):
+    def test_records_of_a_group_are_checked_together(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            address = f"unix:{folder}/validator.sock"
+            server = start(Twins(), address)
+            try:
+                with grpc.insecure_channel(address) as line:
+                    stub = validator_pb2_grpc.ValidatorServiceStub(line)
+                    described = stub.Describe(validator_pb2.DescribeRequest())
+                    groups = [("one", 0), ("two", 0), ("a", 3), ("b", 3), ("bad", 5), ("c", 5)]
+                    asked = [
+                        validator_pb2.RecordToValidate(id=at, key=key, group=group)
+                        for at, (key, group) in enumerate(groups)
+                    ]
+                    answer = stub.Validate(validator_pb2.ValidateRequest(records=asked, group_by=["a"]))
+            finally:
+                server.stop(None)
+        self.assertTrue(described.groups)
+        self.assertEqual([record.id for record in answer.records], list(range(6)))
+        self.assertEqual([len(record.findings) for record in answer.records], [0, 0, 1, 1, 0, 0])
+        self.assertEqual([record.error for record in answer.records[3:]], ["", "exception", "exception"])
 
 
 if __name__ == "__main__":

@@ -93,6 +93,7 @@ export function state(words, job) {
     flag(job.paused, 'ops.paused', 'warn'),
     flag(job.awaits_approval, 'ops.awaits', 'warn'),
     flag(job.revising, 'ops.revising'),
+    flag(job.gathering, 'ops.gathering'),
     flag(job.dry_run, 'ops.dry_run'),
   ];
 }
@@ -106,6 +107,7 @@ export function guards(words, job) {
   };
   return [
     ...(job.awaits_approval ? [words.say('ops.awaits.text', { job: job.name, records: count(job.waiting) })] : []),
+    ...(job.damaged_unit ? [words.say('ops.damaged.text', { job: job.name, unit: job.damaged_unit })] : []),
     ...job.withdrawn.map((version) => words.say('ops.withdrawn.text', { job: job.name, version })),
     ...job.trips.map(trip),
     ...(job.rules_off.length ? [words.say('ops.rules_off.text', { rules: job.rules_off.join(', ') })] : []),

@@ -141,9 +141,13 @@ async fn group(app: App) -> Result<bool, StoreError> {
         app.pulse.ran_well("group");
         app.clock.now()
     };
-    let Some(gathered) = app.store.gather(&app.config.scratch(), now).await? else {
-        return app.store.sweep_grouped().await;
+    let scratch = app.config.scratch();
+    let gathered = tokio::select! {
+        gathered = app.store.gather(&scratch, now) => gathered?,
+        // Another scheduler begins again.
+        () = app.stopping.cancelled() => return Ok(false),
     };
+    let Some(gathered) = gathered else { return app.store.sweep_grouped().await };
     let (job_id, counts) = (gathered.job_id, gathered.counts);
     let seconds = begun.elapsed().as_secs_f64();
     tracing::info!(

@@ -5,8 +5,10 @@ use emend_scheduler::domain::job::{JobRef, JobSpec, JobState};
 use emend_scheduler::domain::lease::Refusal;
 use emend_scheduler::domain::schedule::Schedule;
 use emend_scheduler::domain::unit::UnitState;
-use emend_scheduler::store::{Job, JobConflict, Revise, RevisionStatus, StoreError};
+use emend_scheduler::store::{Job, JobConflict, Mutant, Revise, RevisionStatus, StoreError};
 use emend_tests::bench::{Bench, PACK, T0, at, spec};
+use emend_tests::database::Backend;
+use emend_tests::mutants::fails_on;
 use emend_tests::on_both_stores;
 use emend_tests::records::{corrected, records, routed, valid};
 use emend_tests::reviewer::{says, written};
@@ -155,6 +157,18 @@ async fn reviews_follow_the_new_results(bench: &Bench) {
     work(bench, |seq| if seq == 3 { routed(3) } else { without_rule(seq) }).await;
     assert_eq!(bench.database.ints("SELECT seq FROM reviews ORDER BY seq").await, [3, 5]);
     assert_eq!(bench.store.progress(job.id).await.unwrap().verdicts.routed, 2);
+}
+
+/// Results of rules that the job no longer runs.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn commits_that_should_have_been_refused_are_noticed() {
+    for backend in [Backend::Sqlite, Backend::Postgres] {
+        let test = async {
+            let bench = Bench::new(backend).await;
+            commits_of_earlier_leases_are_refused_and_no_attempt_counted(&bench).await;
+        };
+        fails_on(Mutant::IgnoresRuleset, "taken, and should not have been", test).await;
+    }
 }
 
 async fn commits_of_earlier_leases_are_refused_and_no_attempt_counted(bench: &Bench) {

@@ -38,7 +38,8 @@ impl Small {
     async fn new(backend: Backend, bytes: u64) -> Result<Self> {
         match backend {
             Backend::Sqlite => {
-                let mount = Mount::tmpfs(bytes)?;
+                // What an empty database takes, in the file and in its log.
+                let mount = Mount::tmpfs(bytes + MEGABYTE / 2)?;
                 let database = Database::file(&mount.path().join("emend.db"));
                 Ok(Self { database, server: None, mount })
             }

@@ -21,7 +21,8 @@ pub trait Validator: Send + Sync + 'static {
 
     /// Checks `records` and answers one [`Outcome`] for each, in the same order.
     ///
-    /// The slice holds a single record, unless the job is grouped: then it is one whole group.
+    /// The slice holds a single record, unless the job is grouped: then it is one whole group, of which
+    /// [`JobContext::group_by`] says what its records have in common. A validator that compares nothing looks at each by itself.
     fn validate(&self, job: &JobContext, records: &[Record<'_>]) -> Vec<Outcome>;
 }
 

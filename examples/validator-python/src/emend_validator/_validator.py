@@ -13,6 +13,8 @@ class Job:
 
     as_of: str
     """The day of the data, YYYY-MM-DD; empty when the job has none."""
+    group_by: Sequence[str] = ()
+    """The fields by which the job's records were put together; empty when it is not grouped."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,8 @@ class Validator(abc.ABC):
     """The same record always gets the same answer."""
     seconds_per_record: float = 0.0
     """What one record costs: workers ask for no more at once than leases allow."""
+    groups: bool = False
+    """It compares the records of a group, in `check_group`."""
 
     @abc.abstractmethod
     def check(self, record: Record, job: Job) -> Iterable[Change | Finding]:
@@ -82,3 +86,10 @@ class Validator(abc.ABC):
 
         An exception costs this record alone, which goes to a person. Called from several threads at once.
         """
+
+    def check_group(self, records: Sequence[Record], job: Job) -> Sequence[Iterable[Change | Finding]]:
+        """What is to be said of the records of a group, two and more: for each of them, in their order.
+
+        Called in place of `check` for the records of a grouped job, where `groups` is set. An exception costs all of the group.
+        """
+        raise NotImplementedError("a validator with `groups` says here what it compares")

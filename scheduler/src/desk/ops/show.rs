@@ -12,6 +12,7 @@ use crate::desk::json::{Object, list, seconds};
 pub(super) fn job(job: &v1::Job) -> Value {
     let schedule = job.schedule.unwrap_or_default();
     let pack = job.pack.clone().unwrap_or_default();
+    let grouping = job.grouping.clone().unwrap_or_default();
     let policy = job.policy.clone().unwrap_or_default();
     let (dry_run, reviews) = (policy.dry_run, policy.reviews.unwrap_or_default());
     Object::default()
@@ -24,6 +25,8 @@ pub(super) fn job(job: &v1::Job) -> Value {
         .with("weight", schedule.weight)
         .with("awaits_approval", job.awaits_approval)
         .with("revising", job.revising)
+        .with("gathering", grouping.state() == v1::grouping::State::Gathering)
+        .maybe("damaged_unit", Some(grouping.damaged_unit).filter(|unit| *unit != 0))
         .with("dry_run", dry_run)
         .with("waiting", job.progress.as_ref().map_or(0, |progress| progress.records_waiting))
         .with("trips", list(job.trips.clone(), trip))

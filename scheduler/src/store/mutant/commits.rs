@@ -38,7 +38,11 @@ impl Store {
         now: Timestamp,
     ) -> Result<Vec<Outcome>, StoreError> {
         match mutant {
-            Mutant::StateOnly | Mutant::NoFence | Mutant::FenceOutsideWrite | Mutant::AnswersFirst => {}
+            Mutant::StateOnly
+            | Mutant::NoFence
+            | Mutant::FenceOutsideWrite
+            | Mutant::IgnoresRuleset
+            | Mutant::AnswersFirst => {}
             Mutant::OutboxOutsideEffect => return self.commit_then_tell(worker, commits, now).await,
             Mutant::ForgetsCommits => {
                 let mut outcomes = Box::pin(self.without_mutant().commit(worker, commits, now)).await?;
@@ -100,7 +104,7 @@ impl Store {
         let taken = self.write(Lane::Urgent, move |tx| {
             Box::pin(async move {
                 let unit = match mutant {
-                    Mutant::StateOnly | Mutant::NoFence => peek(tx, id).await?,
+                    Mutant::StateOnly | Mutant::NoFence | Mutant::IgnoresRuleset => peek(tx, id).await?,
                     _ => unit,
                 };
                 if takes(mutant, unit.as_ref(), &asked, now) {
@@ -150,7 +154,9 @@ fn forget(outcomes: &mut [Outcome]) {
 /// Whether the mutant takes a commit on what it has seen.
 fn takes(mutant: Mutant, unit: Option<&Unit>, commit: &Commit, now: Timestamp) -> bool {
     match (mutant, decide_commit(unit, &commit.lease, &commit.content, now)) {
-        (_, Decision::Apply { .. }) => true,
+        (_, Decision::Apply { .. }) | (Mutant::IgnoresRuleset, Decision::Again(Refusal::RulesetChanged)) => {
+            true
+        }
         (Mutant::StateOnly, Decision::Refuse(Refusal::LeaseLost | Refusal::WrongToken)) => {
             unit.is_some_and(|unit| unit.state == UnitState::Leased)
         }

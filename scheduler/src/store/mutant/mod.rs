@@ -23,6 +23,8 @@ pub enum Mutant {
     OutboxOutsideEffect,
     /// A relay's rows are deleted when it takes them, not when the broker has confirmed.
     ForgetBeforeConfirm,
+    /// A commit is taken whatever the job ran when its unit was leased.
+    IgnoresRuleset,
     /// A commit is answered, and written after that.
     AnswersFirst,
     /// A commit that was taken is not known when it is sent again.

@@ -7,6 +7,12 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class Apart(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    APART_UNSPECIFIED: _ClassVar[Apart]
+    APART_TOO_LARGE: _ClassVar[Apart]
+    APART_FAILED: _ClassVar[Apart]
+
 class Verdict(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     VERDICT_UNSPECIFIED: _ClassVar[Verdict]
@@ -20,6 +26,9 @@ class Encoding(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ENCODING_UNSPECIFIED: _ClassVar[Encoding]
     ENCODING_PLAIN: _ClassVar[Encoding]
     ENCODING_ZSTD: _ClassVar[Encoding]
+APART_UNSPECIFIED: Apart
+APART_TOO_LARGE: Apart
+APART_FAILED: Apart
 VERDICT_UNSPECIFIED: Verdict
 VERDICT_VALID: Verdict
 VERDICT_CORRECTED: Verdict
@@ -30,14 +39,18 @@ ENCODING_PLAIN: Encoding
 ENCODING_ZSTD: Encoding
 
 class Record(_message.Message):
-    __slots__ = ("key", "payload", "row")
+    __slots__ = ("key", "payload", "row", "group", "apart")
     KEY_FIELD_NUMBER: _ClassVar[int]
     PAYLOAD_FIELD_NUMBER: _ClassVar[int]
     ROW_FIELD_NUMBER: _ClassVar[int]
+    GROUP_FIELD_NUMBER: _ClassVar[int]
+    APART_FIELD_NUMBER: _ClassVar[int]
     key: str
     payload: bytes
     row: int
-    def __init__(self, key: _Optional[str] = ..., payload: _Optional[bytes] = ..., row: _Optional[int] = ...) -> None: ...
+    group: int
+    apart: Apart
+    def __init__(self, key: _Optional[str] = ..., payload: _Optional[bytes] = ..., row: _Optional[int] = ..., group: _Optional[int] = ..., apart: _Optional[_Union[Apart, str]] = ...) -> None: ...
 
 class Change(_message.Message):
     __slots__ = ("field", "before", "after", "rule")

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from emend.v1 import record_pb2 as emend_dot_v1_dot_record__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x65mend/v1/validator.proto\x12\x08\x65mend.v1\x1a\x15\x65mend/v1/record.proto\"\x11\n\x0f\x44\x65scribeRequest\"\xaa\x01\n\x10\x44\x65scribeResponse\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\r\n\x05reads\x18\x03 \x03(\t\x12\x0f\n\x07\x63hanges\x18\x04 \x03(\t\x12\x10\n\x08\x66indings\x18\x05 \x03(\t\x12\x12\n\nbatch_size\x18\x06 \x01(\r\x12\x15\n\rdeterministic\x18\x07 \x01(\x08\x12\x1a\n\x12seconds_per_record\x18\x08 \x01(\x01\"M\n\x0fValidateRequest\x12\r\n\x05\x61s_of\x18\x01 \x01(\t\x12+\n\x07records\x18\x02 \x03(\x0b\x32\x1a.emend.v1.RecordToValidate\"\xc5\x01\n\x10RecordToValidate\x12\n\n\x02id\x18\x01 \x01(\r\x12\x0b\n\x03key\x18\x02 \x01(\t\x12\x36\n\x06\x66ields\x18\x03 \x03(\x0b\x32&.emend.v1.RecordToValidate.FieldsEntry\x12!\n\x07\x63hanged\x18\x04 \x03(\x0b\x32\x10.emend.v1.Change\x12\x0e\n\x06routed\x18\x05 \x03(\t\x1a-\n\x0b\x46ieldsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\">\n\x10ValidateResponse\x12*\n\x07records\x18\x01 \x03(\x0b\x32\x19.emend.v1.ValidatedRecord\"|\n\x0fValidatedRecord\x12\n\n\x02id\x18\x01 \x01(\r\x12)\n\x07\x63hanges\x18\x02 \x03(\x0b\x32\x18.emend.v1.ProposedChange\x12#\n\x08\x66indings\x18\x03 \x03(\x0b\x32\x11.emend.v1.Finding\x12\r\n\x05\x65rror\x18\x04 \x01(\t\"<\n\x0eProposedChange\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\r\n\x05\x61\x66ter\x18\x02 \x01(\t\x12\x0c\n\x04rule\x18\x03 \x01(\t2\x98\x01\n\x10ValidatorService\x12\x41\n\x08\x44\x65scribe\x12\x19.emend.v1.DescribeRequest\x1a\x1a.emend.v1.DescribeResponse\x12\x41\n\x08Validate\x12\x19.emend.v1.ValidateRequest\x1a\x1a.emend.v1.ValidateResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x65mend/v1/validator.proto\x12\x08\x65mend.v1\x1a\x15\x65mend/v1/record.proto\"\x11\n\x0f\x44\x65scribeRequest\"\xba\x01\n\x10\x44\x65scribeResponse\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\r\n\x05reads\x18\x03 \x03(\t\x12\x0f\n\x07\x63hanges\x18\x04 \x03(\t\x12\x10\n\x08\x66indings\x18\x05 \x03(\t\x12\x12\n\nbatch_size\x18\x06 \x01(\r\x12\x15\n\rdeterministic\x18\x07 \x01(\x08\x12\x1a\n\x12seconds_per_record\x18\x08 \x01(\x01\x12\x0e\n\x06groups\x18\t \x01(\x08\"_\n\x0fValidateRequest\x12\r\n\x05\x61s_of\x18\x01 \x01(\t\x12+\n\x07records\x18\x02 \x03(\x0b\x32\x1a.emend.v1.RecordToValidate\x12\x10\n\x08group_by\x18\x03 \x03(\t\"\xd4\x01\n\x10RecordToValidate\x12\n\n\x02id\x18\x01 \x01(\r\x12\x0b\n\x03key\x18\x02 \x01(\t\x12\x36\n\x06\x66ields\x18\x03 \x03(\x0b\x32&.emend.v1.RecordToValidate.FieldsEntry\x12!\n\x07\x63hanged\x18\x04 \x03(\x0b\x32\x10.emend.v1.Change\x12\x0e\n\x06routed\x18\x05 \x03(\t\x12\r\n\x05group\x18\x06 \x01(\x04\x1a-\n\x0b\x46ieldsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\">\n\x10ValidateResponse\x12*\n\x07records\x18\x01 \x03(\x0b\x32\x19.emend.v1.ValidatedRecord\"|\n\x0fValidatedRecord\x12\n\n\x02id\x18\x01 \x01(\r\x12)\n\x07\x63hanges\x18\x02 \x03(\x0b\x32\x18.emend.v1.ProposedChange\x12#\n\x08\x66indings\x18\x03 \x03(\x0b\x32\x11.emend.v1.Finding\x12\r\n\x05\x65rror\x18\x04 \x01(\t\"<\n\x0eProposedChange\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\r\n\x05\x61\x66ter\x18\x02 \x01(\t\x12\x0c\n\x04rule\x18\x03 \x01(\t2\x98\x01\n\x10ValidatorService\x12\x41\n\x08\x44\x65scribe\x12\x19.emend.v1.DescribeRequest\x1a\x1a.emend.v1.DescribeResponse\x12\x41\n\x08Validate\x12\x19.emend.v1.ValidateRequest\x1a\x1a.emend.v1.ValidateResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,19 +37,19 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DESCRIBEREQUEST']._serialized_start=61
   _globals['_DESCRIBEREQUEST']._serialized_end=78
   _globals['_DESCRIBERESPONSE']._serialized_start=81
-  _globals['_DESCRIBERESPONSE']._serialized_end=251
-  _globals['_VALIDATEREQUEST']._serialized_start=253
-  _globals['_VALIDATEREQUEST']._serialized_end=330
-  _globals['_RECORDTOVALIDATE']._serialized_start=333
-  _globals['_RECORDTOVALIDATE']._serialized_end=530
-  _globals['_RECORDTOVALIDATE_FIELDSENTRY']._serialized_start=485
-  _globals['_RECORDTOVALIDATE_FIELDSENTRY']._serialized_end=530
-  _globals['_VALIDATERESPONSE']._serialized_start=532
-  _globals['_VALIDATERESPONSE']._serialized_end=594
-  _globals['_VALIDATEDRECORD']._serialized_start=596
-  _globals['_VALIDATEDRECORD']._serialized_end=720
-  _globals['_PROPOSEDCHANGE']._serialized_start=722
-  _globals['_PROPOSEDCHANGE']._serialized_end=782
-  _globals['_VALIDATORSERVICE']._serialized_start=785
-  _globals['_VALIDATORSERVICE']._serialized_end=937
+  _globals['_DESCRIBERESPONSE']._serialized_end=267
+  _globals['_VALIDATEREQUEST']._serialized_start=269
+  _globals['_VALIDATEREQUEST']._serialized_end=364
+  _globals['_RECORDTOVALIDATE']._serialized_start=367
+  _globals['_RECORDTOVALIDATE']._serialized_end=579
+  _globals['_RECORDTOVALIDATE_FIELDSENTRY']._serialized_start=534
+  _globals['_RECORDTOVALIDATE_FIELDSENTRY']._serialized_end=579
+  _globals['_VALIDATERESPONSE']._serialized_start=581
+  _globals['_VALIDATERESPONSE']._serialized_end=643
+  _globals['_VALIDATEDRECORD']._serialized_start=645
+  _globals['_VALIDATEDRECORD']._serialized_end=769
+  _globals['_PROPOSEDCHANGE']._serialized_start=771
+  _globals['_PROPOSEDCHANGE']._serialized_end=831
+  _globals['_VALIDATORSERVICE']._serialized_start=834
+  _globals['_VALIDATORSERVICE']._serialized_end=986
 # @@protoc_insertion_point(module_scope)

@@ -12,7 +12,7 @@ class DescribeRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class DescribeResponse(_message.Message):
-    __slots__ = ("name", "version", "reads", "changes", "findings", "batch_size", "deterministic", "seconds_per_record")
+    __slots__ = ("name", "version", "reads", "changes", "findings", "batch_size", "deterministic", "seconds_per_record", "groups")
     NAME_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     READS_FIELD_NUMBER: _ClassVar[int]
@@ -21,6 +21,7 @@ class DescribeResponse(_message.Message):
     BATCH_SIZE_FIELD_NUMBER: _ClassVar[int]
     DETERMINISTIC_FIELD_NUMBER: _ClassVar[int]
     SECONDS_PER_RECORD_FIELD_NUMBER: _ClassVar[int]
+    GROUPS_FIELD_NUMBER: _ClassVar[int]
     name: str
     version: str
     reads: _containers.RepeatedScalarFieldContainer[str]
@@ -29,18 +30,21 @@ class DescribeResponse(_message.Message):
     batch_size: int
     deterministic: bool
     seconds_per_record: float
-    def __init__(self, name: _Optional[str] = ..., version: _Optional[str] = ..., reads: _Optional[_Iterable[str]] = ..., changes: _Optional[_Iterable[str]] = ..., findings: _Optional[_Iterable[str]] = ..., batch_size: _Optional[int] = ..., deterministic: bool = ..., seconds_per_record: _Optional[float] = ...) -> None: ...
+    groups: bool
+    def __init__(self, name: _Optional[str] = ..., version: _Optional[str] = ..., reads: _Optional[_Iterable[str]] = ..., changes: _Optional[_Iterable[str]] = ..., findings: _Optional[_Iterable[str]] = ..., batch_size: _Optional[int] = ..., deterministic: bool = ..., seconds_per_record: _Optional[float] = ..., groups: bool = ...) -> None: ...
 
 class ValidateRequest(_message.Message):
-    __slots__ = ("as_of", "records")
+    __slots__ = ("as_of", "records", "group_by")
     AS_OF_FIELD_NUMBER: _ClassVar[int]
     RECORDS_FIELD_NUMBER: _ClassVar[int]
+    GROUP_BY_FIELD_NUMBER: _ClassVar[int]
     as_of: str
     records: _containers.RepeatedCompositeFieldContainer[RecordToValidate]
-    def __init__(self, as_of: _Optional[str] = ..., records: _Optional[_Iterable[_Union[RecordToValidate, _Mapping]]] = ...) -> None: ...
+    group_by: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, as_of: _Optional[str] = ..., records: _Optional[_Iterable[_Union[RecordToValidate, _Mapping]]] = ..., group_by: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class RecordToValidate(_message.Message):
-    __slots__ = ("id", "key", "fields", "changed", "routed")
+    __slots__ = ("id", "key", "fields", "changed", "routed", "group")
     class FieldsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -53,12 +57,14 @@ class RecordToValidate(_message.Message):
     FIELDS_FIELD_NUMBER: _ClassVar[int]
     CHANGED_FIELD_NUMBER: _ClassVar[int]
     ROUTED_FIELD_NUMBER: _ClassVar[int]
+    GROUP_FIELD_NUMBER: _ClassVar[int]
     id: int
     key: str
     fields: _containers.ScalarMap[str, str]
     changed: _containers.RepeatedCompositeFieldContainer[_record_pb2.Change]
     routed: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, id: _Optional[int] = ..., key: _Optional[str] = ..., fields: _Optional[_Mapping[str, str]] = ..., changed: _Optional[_Iterable[_Union[_record_pb2.Change, _Mapping]]] = ..., routed: _Optional[_Iterable[str]] = ...) -> None: ...
+    group: int
+    def __init__(self, id: _Optional[int] = ..., key: _Optional[str] = ..., fields: _Optional[_Mapping[str, str]] = ..., changed: _Optional[_Iterable[_Union[_record_pb2.Change, _Mapping]]] = ..., routed: _Optional[_Iterable[str]] = ..., group: _Optional[int] = ...) -> None: ...
 
 class ValidateResponse(_message.Message):
     __slots__ = ("records",)
