@@ -114,6 +114,11 @@ pub struct BlockWriter {
 }
 
 impl BlockWriter {
+    /// An empty writer with room for so many bytes.
+    pub fn with_room(bytes: usize) -> Self {
+        Self { plain: Vec::with_capacity(bytes), count: 0 }
+    }
+
     /// Appends a message.
     pub fn push(&mut self, message: &impl Message) {
         message.encode_length_delimited(&mut self.plain).expect("a Vec grows as needed");

@@ -137,7 +137,10 @@ impl Measured {
             })
             .collect();
         let before = parse(&record.key, &record.before)?;
-        self.quality.observe(truth, before.fields(), &changes, &findings, record.verdict);
+        // What only its group can show is no fault of the rules of one record; `relations` count whether it was found.
+        if related.as_ref().is_none_or(|related| related.finding.is_none()) {
+            self.quality.observe(truth, before.fields(), &changes, &findings, record.verdict);
+        }
         if let (Some(relations), Some(related)) = (&mut self.relations, related) {
             relations.observe(related, &findings);
         }

@@ -64,7 +64,9 @@ pub fn texts(payload: &[u8], changes: &[Change]) -> Result<Vec<(String, String)>
 /// # Errors
 /// [`NotAnObject`].
 pub fn pick(payload: &[u8], names: &[&str]) -> Result<Vec<String>, NotAnObject> {
-    let mut parser = serde_json::Deserializer::from_slice(payload);
+    // Text once, then JSON: the parser would check every string by itself.
+    let text = std::str::from_utf8(payload).map_err(|_| NotAnObject)?;
+    let mut parser = serde_json::Deserializer::from_str(text);
     Picked { names }.deserialize(&mut parser).map_err(|_| NotAnObject)
 }
 

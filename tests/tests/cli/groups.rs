@@ -76,6 +76,11 @@ async fn the_demo_reports_what_was_found_and_how_much_of_it_is_right() -> Result
     let found = relations["found"]["ratio"].as_f64().unwrap_or_default();
     ensure!(precision >= 0.999 && (0.3..=1.0).contains(&found), "{report}");
     ensure!(relations["precision"]["of"].as_u64() > Some(500), "{report}");
+    // Records that rules of one record can judge are judged as well as ever.
+    let quality = &report["quality"];
+    for (name, least) in [("precision", 0.9999), ("closed", 0.995), ("routed_right", 1.0)] {
+        ensure!(quality[name].as_f64() >= Some(least), "{name}: {quality}");
+    }
     ensure!(output.stdout.contains("99.9 %"), "{output:?}");
     Ok(())
 }

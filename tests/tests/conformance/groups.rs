@@ -108,6 +108,8 @@ async fn records_that_agree_are_in_one_unit_and_found_by_key(bench: &Bench) {
         let grouping = bench.store.grouping(job.id).await.unwrap().unwrap();
         assert!(grouping.is_done && grouping.counts == counts);
         assert_eq!((grouping.records_read, grouping.records_placed), (60, 60));
+        assert!(!bench.store.sweep_grouped().await.unwrap(), "it would be in the way of the work");
+        bench.store.cancel_job(JobRef::Id(job.id), at(2)).await.unwrap();
         while bench.store.sweep_grouped().await.unwrap() {}
         let left = format!(
             "SELECT COUNT(*) FROM units WHERE job_id = {} AND state IN ('split', 'ungrouped')",
@@ -136,21 +138,22 @@ async fn nothing_is_leased_before_records_are_put_together(bench: &Bench) {
     let (job, _) = bench.store.create_job(grouped("j", 4), Schedule::default(), T0).await.unwrap();
     bench.import(&job, "file", 0, &rows(20, 5), true).await;
     let worker = bench.worker("w");
-    assert_eq!(gather(bench, 1).await.unwrap(), None, "it is not sealed");
+    assert_eq!(gather(bench, 1).await.unwrap(), None, "more may come");
+    assert_eq!(gather(bench, 2).await.unwrap(), None, "it is left alone for a while");
     assert!(worker.lease(9, at(1)).await.is_empty());
     bench.seal(&job).await;
     assert!(worker.lease(9, at(1)).await.is_empty());
     bench.store.advance_jobs(at(1)).await.unwrap();
     assert_eq!(bench.store.progress(job.id).await.unwrap().records, 20);
     assert_eq!(bench.store.record(job.id, "K-000009".into()).await.unwrap().seq, 9);
-    gather(bench, 1).await.unwrap().unwrap();
-    assert_eq!(gather(bench, 1).await.unwrap(), None, "it is done once");
-    let leases = worker.lease(9, at(1)).await;
+    gather(bench, 60).await.unwrap().unwrap();
+    assert_eq!(gather(bench, 60).await.unwrap(), None, "it is done once");
+    let leases = worker.lease(9, at(60)).await;
     assert!(leases.len() > 4 && leases[0].what.group_by[0].field == "g");
     for lease in leases {
-        worker.commit(&lease, at(2)).await;
+        worker.commit(&lease, at(61)).await;
     }
-    bench.store.advance_jobs(at(3)).await.unwrap();
+    bench.store.advance_jobs(at(62)).await.unwrap();
     assert_eq!(bench.store.job(JobRef::Id(job.id)).await.unwrap().state, JobState::Completed);
 }
 

@@ -6,7 +6,8 @@ use emend_proto::v1::{self, RecordResult, Verdict};
 
 use super::chain::{Chain, Rules, parts};
 use super::{group, panics};
-use crate::{Finding, JobContext, Outcome, Record, Validator, alike};
+use crate::sdk::alike_of;
+use crate::{Finding, JobContext, Outcome, Record, Validator};
 
 /// Why a record is `failed`. Holds no value of the record.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -109,7 +110,8 @@ fn by_pack(
             return Ok(result);
         }
         // It asks the validator once more. One that does not stand that has still answered.
-        let alike = panics::caught(|| alike(validator, job, record, &outcome)).unwrap_or_default();
+        let alike = || alike_of(validator, job, record, &outcome, records.len() == 1);
+        let alike = panics::caught(alike).unwrap_or_default();
         Ok(RecordResult { alike, ..into_result(outcome) })
     };
     records.iter().zip(said.outcomes).map(one).collect()

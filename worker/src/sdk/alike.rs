@@ -28,6 +28,17 @@ const VERSION: &[u8] = b"emend alike 1";
 ///
 /// `outcome` is what `validator` says of `record`, which it is asked again with each proposal in turn.
 pub fn alike(validator: &dyn Validator, job: &JobContext, record: &Record<'_>, outcome: &Outcome) -> u64 {
+    alike_of(validator, job, record, outcome, job.group_by.is_empty())
+}
+
+/// As [`alike`]; `is_alone`: the outcome is that of the record without others beside it.
+pub(crate) fn alike_of(
+    validator: &dyn Validator,
+    job: &JobContext,
+    record: &Record<'_>,
+    outcome: &Outcome,
+    is_alone: bool,
+) -> u64 {
     let [finding] = &outcome.findings[..] else { return 0 };
     let settles = |proposal: &String| {
         let mended = record.with([(finding.field.as_ref(), proposal.as_str())]);
@@ -36,7 +47,7 @@ pub fn alike(validator: &dyn Validator, job: &JobContext, record: &Record<'_>, o
     if !finding.proposals.iter().any(settles) {
         return 0;
     }
-    if !job.group_by.is_empty() && !is_own(validator, job, record, finding) {
+    if !is_alone && !is_own(validator, job, record, finding) {
         return 0;
     }
     number(validator.manifest(), record, outcome, finding)

@@ -8,6 +8,8 @@ mod record;
 use std::borrow::Cow;
 
 pub use alike::alike;
+#[cfg(feature = "runtime")]
+pub(crate) use alike::alike_of;
 pub use manifest::{Field, FindingText, Manifest};
 pub use record::{Record, RecordError};
 

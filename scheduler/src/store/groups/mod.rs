@@ -1,44 +1,52 @@
-//! Puts the records of a sealed job together by its groups: reads the units as they were imported, sorts the records outside
-//! the database, and writes new units, in which no group is cut in two.
+//! Puts the records of a job together by its groups: reads the units as they are imported, sorts the records outside the
+//! database, and writes new units once the job is sealed, in which no group is cut in two.
 //!
 //! One scheduler does it for a job, fenced by the epoch of the job's row in `groupings`; whoever begins again deletes what
 //! came of the attempt before. Everything new stands under the job's negative id until one transaction puts it in the place of
 //! the old. What the old units hold goes afterwards, in small steps.
 
+mod roles;
 mod rows;
 mod shuffle;
 mod sorter;
+mod spool;
 
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use emend_proto::decode;
-use emend_proto::v1::{Block, Record};
+use emend_proto::v1::Record;
 use futures::stream::{StreamExt as _, TryStreamExt as _, try_unfold};
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 use tokio_stream::wrappers::ReceiverStream;
 
-use rows::{Claim, Ready};
+use rows::{Claim, Ready, UngroupedUnit};
 pub(super) use rows::{find_places, open, retry};
 use shuffle::{Made, SORT_BYTES, Shuffle, scan};
 
 use super::records::damaged;
-use super::{Store, StoreError};
+use super::{JobConflict, Store, StoreError};
 use crate::domain::grouping::{GroupCounts, GroupField, GroupKey, Grouping};
+use crate::domain::job::{JobRef, JobState};
 use crate::domain::time::Timestamp;
-use crate::domain::unit::UnitId;
 
 /// How often whoever is at it says so, and how long that holds.
 const BEAT: Duration = Duration::from_secs(2);
 const HOLDS: Duration = Duration::from_secs(15);
 /// Units read in one transaction, and written in one.
-const READ_UNITS: u32 = 16;
+const READ_UNITS: u32 = 32;
 const WRITE_UNITS: usize = 32;
+/// Transactions that write at once.
+const WRITES: usize = 2;
 /// Pages of units, and units, that are worked on at once.
 const AT_ONCE: usize = 3;
+/// How long to wait for more units of a job that is still imported, how long at most, and then how long to leave it alone.
+const MORE: Duration = Duration::from_millis(20);
+const STANDS_STILL: Duration = Duration::from_secs(1);
+const LEFT_ALONE: Duration = Duration::from_secs(5);
 
 /// Records of a job that were put together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,10 +69,13 @@ struct Done {
 struct Scanned {
     records: Vec<(u64, Option<GroupKey>, usize)>,
     bytes: Vec<u8>,
+    /// Nothing comes after it.
+    is_last: bool,
 }
 
 impl Store {
-    /// Puts the records of one sealed job together, if one waits for it. `scratch` is a folder for what does not fit into the
+    /// Puts the records of one job together, if one waits for it: one that is sealed, or else one that is imported right now,
+    /// for which it is begun. `scratch` is a folder for what does not fit into the
     /// memory; `now` is asked again and again while it goes on.
     ///
     /// # Errors
@@ -101,14 +112,17 @@ impl Store {
             lost = beat => lost,
             counts = work => counts,
         };
-        if let Err(StoreError::Damaged(unit, why)) = &counts {
-            tracing::error!(
-                job_id = claim.job_id,
-                unit,
-                why,
-                "records cannot be put together: a unit is damaged"
-            );
-            self.note_damage(&claim, *unit).await?;
+        match &counts {
+            Err(StoreError::Damaged(unit, why)) => {
+                let job_id = claim.job_id;
+                tracing::error!(job_id, unit, why, "records cannot be put together: a unit is damaged");
+                self.note_damage(&claim, *unit).await?;
+            }
+            Err(StoreError::JobState(JobConflict::ImportUnfinished)) => {
+                self.leave_alone(&claim, now() + LEFT_ALONE).await?;
+                return Ok(None);
+            }
+            _ => {}
         }
         let counts = counts?;
         self.switch(&claim, &done, counts).await?;
@@ -126,10 +140,10 @@ impl Store {
         let (scanned, records) = mpsc::channel(AT_ONCE);
         let (made, ready) = mpsc::channel(WRITE_UNITS);
         let (folder, policy) = (scratch.to_owned(), claim.spec.policy);
-        let records_of_job = claim.records;
         let sort = spawn_blocking(move || {
             let failed = |error: std::io::Error| scratch_failed(&folder, &error);
-            let shuffle = fill(records, Shuffle::new(&folder, sort_bytes), records_of_job).map_err(failed)?;
+            let shuffle = Shuffle::new(&folder, sort_bytes).and_then(|empty| fill(records, empty));
+            let shuffle = shuffle.map_err(failed)?;
             let Some(shuffle) = shuffle else { return Err(stopped()) };
             shuffle.finish(policy, |new| made.blocking_send(new).map_err(|_| Stopped::Here)).map_err(|why| {
                 match why {
@@ -147,7 +161,7 @@ impl Store {
         Ok(counts)
     }
 
-    /// Reads the units as they were imported, in order.
+    /// Reads the units as they are imported, in order, until the job is sealed.
     async fn read_units(
         &self,
         claim: &Claim,
@@ -157,8 +171,8 @@ impl Store {
         let by: Arc<[GroupField]> = claim.spec.group_by.as_slice().into();
         let (store, job_id) = (self.clone(), claim.job_id);
         let pages = try_unfold((store, 0), move |(store, after)| async move {
-            let page = store.ungrouped_units(job_id, after, READ_UNITS).await?;
-            let last = page.last().map(|(_, last_seq, _, _)| *last_seq);
+            let page = store.next_units(job_id, after).await?;
+            let last = page.last().map(|unit| unit.last_seq);
             Ok::<_, StoreError>(last.map(|last| (page, (store, last))))
         });
         let scans = pages.map_ok(|page| {
@@ -174,7 +188,24 @@ impl Store {
             scanned.send(page).await.map_err(|_| stopped())?;
             done.read.fetch_add(count, Ordering::Relaxed);
         }
-        Ok(())
+        scanned.send(Scanned { is_last: true, ..Scanned::default() }).await.map_err(|_| stopped())
+    }
+
+    /// The next units, in whatever order they come; none once the job is sealed and all were given.
+    async fn next_units(&self, job_id: i64, after: i64) -> Result<Vec<UngroupedUnit>, StoreError> {
+        let begun = Instant::now();
+        loop {
+            // Asked first: what comes between is seen afterwards.
+            let state = self.job(JobRef::Id(job_id)).await?.state;
+            let page = self.ungrouped_units(job_id, after, READ_UNITS).await?;
+            if !page.is_empty() || state != JobState::Importing {
+                return Ok(page);
+            }
+            if begun.elapsed() >= STANDS_STILL {
+                return Err(StoreError::JobState(JobConflict::ImportUnfinished));
+            }
+            tokio::time::sleep(MORE).await;
+        }
     }
 
     /// Compresses what comes, and writes it.
@@ -185,13 +216,14 @@ impl Store {
         done: &Done,
     ) -> Result<(), StoreError> {
         let pack = |made| async move { spawn_blocking(move || Ready::from(made)).await };
-        let mut packed = ReceiverStream::new(ready).map(pack).buffered(AT_ONCE).ready_chunks(WRITE_UNITS);
-        while let Some(ready) = packed.next().await {
+        let packed = ReceiverStream::new(ready).map(pack).buffered(AT_ONCE).ready_chunks(WRITE_UNITS);
+        let written = packed.map(|ready| async move {
             let ready: Result<Vec<Ready>, _> = ready.into_iter().collect();
             let ready = ready.map_err(|_| StoreError::Internal("packing records panicked".into()))?;
-            self.write_grouped(claim, ready, done).await?;
-        }
-        Ok(())
+            self.write_grouped(claim, ready, done).await
+        });
+        // One is written while the one before waits for the disk.
+        written.buffer_unordered(WRITES).try_collect().await
     }
 
     /// How far a job is; `None` when it is not grouped.
@@ -225,25 +257,30 @@ fn scratch_failed(folder: &Path, error: &std::io::Error) -> StoreError {
 }
 
 /// Takes all records. `None` when the reader has stopped before the last one.
-fn fill(
-    mut pages: mpsc::Receiver<Scanned>,
-    mut shuffle: Shuffle,
-    records_of_job: i64,
-) -> std::io::Result<Option<Shuffle>> {
-    let mut taken = 0;
+fn fill(mut pages: mpsc::Receiver<Scanned>, mut shuffle: Shuffle) -> std::io::Result<Option<Shuffle>> {
     while let Some(page) = pages.blocking_recv() {
+        if page.is_last {
+            return Ok(Some(shuffle));
+        }
         let mut start = 0;
         for (place, group, end) in page.records {
             shuffle.take(place, group, &page.bytes[start..end])?;
-            (start, taken) = (end, taken + 1);
+            start = end;
         }
     }
-    Ok((taken == records_of_job).then_some(shuffle))
+    Ok(None)
 }
 
-fn scan_page(by: &[GroupField], page: Vec<(UnitId, i64, i64, Block)>) -> Result<Scanned, StoreError> {
-    let mut scanned = Scanned::default();
-    for (unit, _, first_seq, block) in page {
+fn scan_page(by: &[GroupField], page: Vec<UngroupedUnit>) -> Result<Scanned, StoreError> {
+    let records: usize = page.iter().map(|unit| unit.block.count as usize).sum();
+    let bytes: usize = page.iter().map(|unit| unit.block.plain_bytes as usize).sum();
+    let mut scanned = Scanned {
+        records: Vec::with_capacity(records),
+        // Each has a mark before it.
+        bytes: Vec::with_capacity(bytes + records * size_of::<u32>()),
+        is_last: false,
+    };
+    for UngroupedUnit { id: unit, first_seq, block, .. } in page {
         let records = decode::<Record>(&block).map_err(|error| damaged(unit, &error))?;
         for (place, record) in (first_seq.unsigned_abs()..).zip(records) {
             let record = record.map_err(|error| damaged(unit, &error))?;

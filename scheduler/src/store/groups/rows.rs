@@ -10,7 +10,7 @@ use super::super::{Lane, Store, StoreError, jobs};
 use super::Done;
 use super::shuffle::{Made, PLACE_BYTES, PLACES_IN_ROW};
 use crate::domain::grouping::{GroupCounts, Grouping};
-use crate::domain::job::{JobRef, JobSpec};
+use crate::domain::job::{JobRef, JobSpec, JobState};
 use crate::domain::key::KeyCode;
 use crate::domain::time::Timestamp;
 use crate::domain::unit::UnitId;
@@ -23,24 +23,31 @@ const OPEN: Sql = Sql::same(
      VALUES ($1, 'open', 0, 0, 0, 0, 0, 0)",
 );
 const ONE: Sql = Sql::same("SELECT * FROM groupings WHERE job_id = $1");
-/// Guarded by its own condition, so any number of schedulers may ask.
+/// Guarded by its own condition, so any number of schedulers may ask. Sealed jobs go first.
 const CLAIM: Sql = Sql::same(
     "UPDATE groupings SET epoch = epoch + 1, until = $2, records_read = 0, records_placed = 0
      WHERE state = 'open' AND damaged_unit IS NULL AND (until IS NULL OR until < $1) AND job_id = (
          SELECT g.job_id FROM groupings g JOIN jobs j ON j.id = g.job_id
          WHERE g.state = 'open' AND g.damaged_unit IS NULL AND (g.until IS NULL OR g.until < $1)
-           AND j.state = 'running' AND NOT j.deleted
-         ORDER BY g.job_id LIMIT 1)
+           AND NOT j.deleted AND (j.state = 'running' OR j.state = 'importing' AND j.next_seq > 1)
+         ORDER BY j.state DESC, g.job_id LIMIT 1)
      RETURNING job_id, epoch",
 );
 /// Touches nothing once another is at it, or the job has ended.
 const BEAT: Sql = Sql::same(
     "UPDATE groupings SET until = COALESCE($3, until), records_read = $4, records_placed = $5
      WHERE job_id = $1 AND epoch = $2 AND state = 'open'
-       AND (SELECT 1 FROM jobs j WHERE j.id = groupings.job_id AND j.state = 'running' AND NOT j.deleted) IS NOT NULL",
+       AND (SELECT 1 FROM jobs j
+            WHERE j.id = groupings.job_id AND j.state IN ('importing', 'running') AND NOT j.deleted) IS NOT NULL",
+);
+/// As [`BEAT`], for those that write at once: nobody begins anew before they are through.
+const FENCE: Sql = Sql::pair(
+    "SELECT 1 AS one FROM groupings WHERE job_id = $1 AND epoch = $2 AND state = 'open' FOR SHARE",
+    "SELECT 1 AS one FROM groupings WHERE job_id = $1 AND epoch = $2 AND state = 'open'",
 );
 const DAMAGED: Sql =
     Sql::same("UPDATE groupings SET damaged_unit = $3, until = NULL WHERE job_id = $1 AND epoch = $2");
+const LEAVE_ALONE: Sql = Sql::same("UPDATE groupings SET until = $3 WHERE job_id = $1 AND epoch = $2");
 const MENDED: Sql = Sql::same("UPDATE groupings SET damaged_unit = NULL WHERE job_id = $1");
 const PLACED: Sql = Sql::same(
     "UPDATE groupings SET state = 'placed', until = NULL, groups = $3, records_grouped = $4, records_apart = $5
@@ -57,8 +64,11 @@ const REPLACE: [Sql; 3] = [
     Sql::same("UPDATE places SET job_id = $1 WHERE job_id = -$1"),
 ];
 const APPROVED: Sql = Sql::same("UPDATE units SET state = 'ready' WHERE job_id = $1 AND state = 'waiting'");
-const REPLACED_JOB: Sql =
-    Sql::same("SELECT job_id FROM groupings WHERE state = 'placed' ORDER BY job_id LIMIT 1");
+/// While the job is worked on, that would be in the way.
+const REPLACED_JOB: Sql = Sql::same(
+    "SELECT g.job_id FROM groupings g JOIN jobs j ON j.id = g.job_id
+     WHERE g.state = 'placed' AND j.state <> 'running' ORDER BY g.job_id LIMIT 1",
+);
 const SWEPT: Sql = Sql::same("UPDATE groupings SET state = 'done' WHERE job_id = $1 AND state = 'placed'");
 /// A unit that was never leased, and is split, is one that was replaced.
 const REPLACED: Sql = Sql::same(
@@ -89,8 +99,16 @@ pub(super) struct Claim {
     pub(super) job_id: i64,
     epoch: i64,
     pub(super) spec: JobSpec,
-    pub(super) records: i64,
     made_at: Timestamp,
+}
+
+/// A unit as it was imported.
+#[derive(Debug)]
+pub(super) struct UngroupedUnit {
+    pub(super) id: UnitId,
+    pub(super) first_seq: i64,
+    pub(super) last_seq: i64,
+    pub(super) block: Block,
 }
 
 /// What goes into the database as it is.
@@ -121,8 +139,7 @@ impl Store {
                 let Some(row) = tx.row(CLAIM, params![now, until]).await? else { return Ok(None) };
                 let (job_id, epoch) = (row.int("job_id")?, row.int("epoch")?);
                 let job = jobs::find(tx, &JobRef::Id(job_id)).await?;
-                let records = job.records();
-                Ok(Some(Claim { job_id, epoch, spec: job.spec, records, made_at: now }))
+                Ok(Some(Claim { job_id, epoch, spec: job.spec, made_at: now }))
             })
         })
         .await
@@ -146,6 +163,15 @@ impl Store {
         note.await.map(drop)
     }
 
+    /// More records may come, and somebody begins again then.
+    pub(super) async fn leave_alone(&self, claim: &Claim, until: Timestamp) -> Result<(), StoreError> {
+        let (job_id, epoch) = (claim.job_id, claim.epoch);
+        let note = self.write(Lane::Normal, move |tx| {
+            Box::pin(async move { tx.execute(LEAVE_ALONE, params![job_id, epoch, until]).await })
+        });
+        note.await.map(drop)
+    }
+
     /// Deletes some of what an earlier attempt has left; whether there was any.
     pub(super) async fn clear_shadow(&self, claim: &Claim) -> Result<bool, StoreError> {
         let job_id = claim.job_id;
@@ -163,12 +189,17 @@ impl Store {
         job_id: i64,
         after: i64,
         limit: u32,
-    ) -> Result<Vec<(UnitId, i64, i64, Block)>, StoreError> {
+    ) -> Result<Vec<UngroupedUnit>, StoreError> {
         self.read(move |tx| {
             Box::pin(async move {
                 let rows = tx.rows(UNGROUPED, params![job_id, after, limit]).await?;
                 let unit = |row: &Row| {
-                    Ok((row.int("id")?, row.int("last_seq")?, row.int("first_seq")?, read_block(row)?))
+                    Ok(UngroupedUnit {
+                        id: row.int("id")?,
+                        first_seq: row.int("first_seq")?,
+                        last_seq: row.int("last_seq")?,
+                        block: read_block(row)?,
+                    })
                 };
                 rows.iter().map(unit).collect()
             })
@@ -197,11 +228,12 @@ impl Store {
                 }
             }
         }
-        let (beat, job_id) = (claim.beat(done, None), claim.job_id);
-        let made_at = claim.made_at;
+        let (job_id, epoch, made_at) = (claim.job_id, claim.epoch, claim.made_at);
         self.write(Lane::Normal, move |tx| {
             Box::pin(async move {
-                beat.hold(tx).await?;
+                if tx.row(FENCE, params![job_id, epoch]).await?.is_none() {
+                    return Err(lost());
+                }
                 if !new.is_empty() {
                     units::insert(tx, -job_id, new, made_at).await?;
                 }
@@ -225,16 +257,18 @@ impl Store {
         done: &Done,
         counts: GroupCounts,
     ) -> Result<(), StoreError> {
-        let (job_id, epoch, records) = (claim.job_id, claim.epoch, claim.records);
+        let (job_id, epoch) = (claim.job_id, claim.epoch);
         let placed = done.placed.load(Ordering::Relaxed);
-        if placed != records {
-            return Err(StoreError::Internal(format!("of {records} records {placed} were put together")));
-        }
         let beat = claim.beat(done, None);
         self.write(Lane::Normal, move |tx| {
             Box::pin(async move {
                 let job = jobs::lock(tx, &JobRef::Id(job_id)).await?;
                 beat.hold(tx).await?;
+                let records = job.records();
+                if placed != records || job.state != JobState::Running {
+                    let wrong = format!("of {records} records {placed} were put together");
+                    return Err(StoreError::Internal(wrong));
+                }
                 for step in REPLACE {
                     tx.execute(step, params![job_id]).await?;
                 }
@@ -287,12 +321,14 @@ impl Beat {
     async fn hold(self, tx: &mut Tx) -> Result<(), StoreError> {
         let Self { job_id, epoch, until, read, placed } = self;
         match tx.execute(BEAT, params![job_id, epoch, until, read, placed]).await? {
-            0 => Err(StoreError::Internal(
-                "the job has ended, or another scheduler puts its records together by now".into(),
-            )),
+            0 => Err(lost()),
             _ => Ok(()),
         }
     }
+}
+
+fn lost() -> StoreError {
+    StoreError::Internal("the job has ended, or another scheduler puts its records together by now".into())
 }
 
 /// A job is to be grouped.

@@ -1,5 +1,6 @@
-//! Puts records together, in bounded memory: sorted by group, so that one stands behind the other, and then by the place of
-//! each group's first record, so that the order of the import is kept as far as groups allow.
+//! Puts records together, in bounded memory. What is sorted is where records belong, and not the records: they lie in a file
+//! in the order of their import, and nearly all of them stay in that order. Those that move to the first of their group are
+//! picked out and sorted, and come in on the way when the file is read for the last time.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -8,13 +9,15 @@ use emend_proto::BlockWriter;
 use emend_proto::v1::{Apart, Record};
 use prost::Message as _;
 
+use super::roles::{Role, Roles, tell};
 use super::sorter::{Sorted, Sorter};
+use super::spool::{Spool, Spooled};
 use crate::domain::cut::GroupCutter;
-use crate::domain::grouping::{GroupCounts, GroupKey, MAX_GROUP_BYTES, MAX_GROUP_RECORDS};
+use crate::domain::grouping::{GroupCounts, GroupKey};
 use crate::domain::job::JobPolicy;
 use crate::domain::key::KeyCode;
 
-/// Memory for one sort; two are at work at a time.
+/// Memory for one sort; three are at work at a time.
 pub(super) const SORT_BYTES: usize = 64 * 1024 * 1024;
 
 /// Places whose records one row of `places` tells.
@@ -37,129 +40,97 @@ pub(super) enum Made {
 pub(super) struct Shuffle {
     folder: PathBuf,
     sort_bytes: usize,
-    by_group: Sorter,
-    by_place: Sorter,
-    counts: GroupCounts,
-    group: Group,
-}
-
-/// Records of one group, each with its mark before it.
-#[derive(Debug, Default)]
-struct Group {
-    key: u128,
-    first: u64,
-    records: Vec<(u64, usize)>,
-    bytes: Vec<u8>,
-    /// It is too large, and what came of it so far has gone on.
-    overflown: bool,
+    records: Spool,
+    keys: Sorter,
 }
 
 impl Shuffle {
-    pub(super) fn new(folder: &Path, sort_bytes: usize) -> Self {
-        Self {
-            folder: folder.to_owned(),
-            sort_bytes,
-            by_group: Sorter::new(folder, sort_bytes),
-            by_place: Sorter::new(folder, sort_bytes),
-            counts: GroupCounts::default(),
-            group: Group::default(),
-        }
+    pub(super) fn new(folder: &Path, sort_bytes: usize) -> io::Result<Self> {
+        let (records, keys) = (Spool::new(folder)?, Sorter::new(folder, sort_bytes));
+        Ok(Self { folder: folder.to_owned(), sort_bytes, records, keys })
     }
 
-    /// Takes a record that was imported in this place.
+    /// Takes the next record: that of place 1 first.
     pub(super) fn take(&mut self, place: u64, group: Option<GroupKey>, scanned: &[u8]) -> io::Result<()> {
+        self.records.push(scanned)?;
         match group {
-            Some(GroupKey(group)) => self.by_group.push((group, place), &[scanned]),
-            None => self.by_place.push((u128::from(place), place), &[scanned]),
+            Some(GroupKey(group)) => self.keys.push((group, place), &[&scanned.len().to_le_bytes()]),
+            None => Ok(()),
         }
     }
 
     /// No record comes any more: hands on what is made of them, and counts.
     pub(super) fn finish<E: From<io::Error>>(
-        mut self,
+        self,
         policy: JobPolicy,
         mut made: impl FnMut(Made) -> Result<(), E>,
     ) -> Result<GroupCounts, E> {
-        let empty = Sorter::new(&self.folder, self.sort_bytes);
-        let mut by_group = std::mem::replace(&mut self.by_group, empty).finish()?;
-        while let Some(((key, place), scanned)) = by_group.next()? {
-            self.gather(key, place, scanned)?;
-        }
-        drop(by_group);
-        self.end_group()?;
-        let places = Sorter::new(&self.folder, self.sort_bytes);
+        let Self { folder, sort_bytes, records, keys } = self;
+        let sorter = || Sorter::new(&folder, sort_bytes);
+        let (roles, counts) = tell(keys.finish()?, sorter(), sorter())?;
+        let records = records.finish()?;
+        let movers = pick_out(records.read()?, roles.movers, sorter())?;
         let mut writing = Writing {
             cutter: GroupCutter::new(policy),
             writer: BlockWriter::default(),
             first_seq: 1,
             next_seq: 1,
-            places,
+            places: sorter(),
         };
-        writing.units(self.by_place.finish()?, &mut made)?;
+        writing.units(records.read()?, Roles::new(roles.all)?, Movers::new(movers)?, &mut made)?;
         tell_places(writing.places.finish()?, &mut made)?;
-        Ok(self.counts)
+        Ok(counts)
     }
-
-    fn gather(&mut self, key: u128, place: u64, scanned: &[u8]) -> io::Result<()> {
-        if key != self.group.key || self.group.records.is_empty() && !self.group.overflown {
-            self.end_group()?;
-            (self.group.key, self.group.first) = (key, place);
-        }
-        let group = &mut self.group;
-        if !group.overflown {
-            group.bytes.extend_from_slice(scanned);
-            group.records.push((place, group.bytes.len()));
-            group.overflown = group.records.len() > MAX_GROUP_RECORDS
-                || group.bytes.len() > MAX_GROUP_BYTES && group.records.len() > 1;
-            if group.overflown { self.pass_on_apart() } else { Ok(()) }
-        } else {
-            self.counts.apart += 1;
-            self.by_place.push((u128::from(place), place), &[scanned, &apart()])
-        }
-    }
-
-    /// The group is too large: each of its records stays where it was.
-    fn pass_on_apart(&mut self) -> io::Result<()> {
-        let (apart, mut start) = (apart(), 0);
-        for (place, end) in std::mem::take(&mut self.group.records) {
-            self.counts.apart += 1;
-            self.by_place.push((u128::from(place), place), &[&self.group.bytes[start..end], &apart])?;
-            start = end;
-        }
-        self.group.bytes.clear();
-        Ok(())
-    }
-
-    fn end_group(&mut self) -> io::Result<()> {
-        let records = std::mem::take(&mut self.group.records);
-        let first = self.group.first;
-        let together = records.len() > 1;
-        if together {
-            self.counts.groups += 1;
-            self.counts.grouped += i64::try_from(records.len()).unwrap_or(i64::MAX);
-        }
-        let number =
-            if together { Record { group: first, ..Record::default() }.encode_to_vec() } else { Vec::new() };
-        let mut start = 0;
-        for (place, end) in records {
-            self.by_place.push((u128::from(first), place), &[&self.group.bytes[start..end], &number])?;
-            start = end;
-        }
-        self.group.bytes.clear();
-        self.group.overflown = false;
-        Ok(())
-    }
-}
-
-/// Fields that stand behind others of a message count like fields in it.
-fn apart() -> Vec<u8> {
-    Record { apart: Apart::TooLarge.into(), ..Record::default() }.encode_to_vec()
 }
 
 /// A record on its way: its key's mark, and the message.
 pub(super) fn scan(record: &Record, into: &mut Vec<u8>) {
     into.extend_from_slice(&KeyCode::of(&record.key).mark().to_le_bytes());
     record.encode(into).expect("a Vec grows as needed");
+}
+
+/// The records that move, by the place of the first of their group, and then by their own.
+fn pick_out(mut records: Spooled<'_>, mut movers: Sorted, mut by_first: Sorter) -> io::Result<Sorted> {
+    let mut place = 0;
+    while let Some(((_, mover), first)) = movers.next()? {
+        let first = number(first);
+        while place + 1 < mover {
+            records.skip()?;
+            place += 1;
+        }
+        if let Some(record) = records.next()? {
+            by_first.push((u128::from(first), mover), &[record])?;
+        }
+        place = mover;
+    }
+    by_first.finish()
+}
+
+/// Records that move, one looked at ahead.
+struct Movers {
+    sorted: Sorted,
+    next: Option<(u64, u64)>,
+    record: Vec<u8>,
+}
+
+impl Movers {
+    fn new(sorted: Sorted) -> io::Result<Self> {
+        let mut movers = Self { sorted, next: None, record: Vec::new() };
+        movers.advance()?;
+        Ok(movers)
+    }
+
+    fn advance(&mut self) -> io::Result<()> {
+        self.next = match self.sorted.next()? {
+            Some(((first, place), record)) => {
+                self.record.clear();
+                self.record.extend_from_slice(record);
+                Some((u64::try_from(first).unwrap_or(u64::MAX), place))
+            }
+            None => None,
+        };
+        Ok(())
+    }
 }
 
 /// Units and places, while they are written.
@@ -175,21 +146,45 @@ struct Writing {
 impl Writing {
     fn units<E: From<io::Error>>(
         &mut self,
-        mut sorted: Sorted,
+        mut records: Spooled<'_>,
+        mut roles: Roles,
+        mut movers: Movers,
         made: &mut impl FnMut(Made) -> Result<(), E>,
     ) -> Result<(), E> {
         // A group goes into a unit as a whole, so it is known before it is written.
-        let (mut first, mut group): (u128, Vec<(u64, usize)>) = (0, Vec::new());
-        let mut bytes: Vec<u8> = Vec::new();
-        while let Some(((head, place), scanned)) = sorted.next()? {
-            if head != first {
-                self.write(&mut group, &mut bytes, made)?;
-                first = head;
+        let (mut group, mut bytes): (Vec<(u64, usize)>, Vec<u8>) = (Vec::new(), Vec::new());
+        let mut place = 0;
+        loop {
+            place += 1;
+            let role = roles.of(place)?;
+            if role == Role::Moves {
+                records.skip()?;
+                continue;
             }
-            bytes.extend_from_slice(scanned);
-            group.push((place, bytes.len()));
+            let Some(record) = records.next()? else { break };
+            let mut take = |place, record: &[u8], more: &[u8]| {
+                bytes.extend_from_slice(record);
+                bytes.extend_from_slice(more);
+                group.push((place, bytes.len()));
+            };
+            match role {
+                Role::First => {
+                    // Fields that stand behind others of a message count like fields in it.
+                    let number = Record { group: place, ..Record::default() }.encode_to_vec();
+                    take(place, record, &number);
+                    while let Some((_, mover)) = movers.next.filter(|(first, _)| *first == place) {
+                        take(mover, &movers.record, &number);
+                        movers.advance()?;
+                    }
+                }
+                Role::Apart => {
+                    let apart = Record { apart: Apart::TooLarge.into(), ..Record::default() };
+                    take(place, record, &apart.encode_to_vec());
+                }
+                Role::Alone | Role::Moves => take(place, record, &[]),
+            }
+            self.write(&mut group, &mut bytes, made)?;
         }
-        self.write(&mut group, &mut bytes, made)?;
         self.end_unit(made)
     }
 
@@ -218,7 +213,8 @@ impl Writing {
         if self.writer.count() == 0 {
             return Ok(());
         }
-        let writer = std::mem::take(&mut self.writer);
+        let room = self.writer.plain_bytes() + self.writer.plain_bytes() / 4;
+        let writer = std::mem::replace(&mut self.writer, BlockWriter::with_room(room));
         let first_seq = std::mem::replace(&mut self.first_seq, self.next_seq);
         made(Made::Unit { first_seq: seq(first_seq), writer })
     }
@@ -244,6 +240,11 @@ fn seq(place: u64) -> i64 {
     i64::try_from(place).unwrap_or(i64::MAX)
 }
 
+/// A number as it was pushed.
+pub(super) fn number(bytes: &[u8]) -> u64 {
+    bytes.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes))
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
@@ -252,6 +253,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::domain::grouping::{MAX_GROUP_BYTES, MAX_GROUP_RECORDS};
 
     const NO_GROUP: u128 = 0;
 
@@ -263,7 +265,7 @@ mod tests {
     }
 
     fn shuffle(groups: &[u128], unit_records: u32, sort_bytes: usize, payload: usize) -> Shuffled {
-        let mut shuffle = Shuffle::new(&std::env::temp_dir(), sort_bytes);
+        let mut shuffle = Shuffle::new(&std::env::temp_dir(), sort_bytes).unwrap();
         for (place, group) in (1..).zip(groups) {
             let record =
                 Record { key: format!("k{place}"), payload: vec![b' '; payload].into(), ..Record::default() };

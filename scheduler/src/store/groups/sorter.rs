@@ -9,6 +9,10 @@ use std::path::{Path, PathBuf};
 /// By what entries are sorted; no two are equal.
 pub(super) type Key = (u128, u64);
 
+/// Bytes that are made room for at once.
+const MOST_ROOM: usize = 64 * 1024 * 1024;
+/// What stands before an entry: its key and its length.
+const HEAD: usize = 16 + 8 + size_of::<usize>();
 /// What a file is read by.
 const READ_BYTES: usize = 64 * 1024;
 const WRITE_BYTES: usize = 256 * 1024;
@@ -44,7 +48,10 @@ impl Buffer {
 impl Sorter {
     /// Holds about `most_bytes` in memory, and the rest in files in `folder`.
     pub(super) fn new(folder: &Path, most_bytes: usize) -> Self {
-        Self { folder: folder.to_owned(), most_bytes, buffer: Buffer::default(), runs: Vec::new() }
+        // Room that is not used costs nothing, and a buffer that grows is copied again and again.
+        let bytes = Vec::with_capacity(most_bytes.min(MOST_ROOM));
+        let buffer = Buffer { bytes, entries: Vec::new() };
+        Self { folder: folder.to_owned(), most_bytes, buffer, runs: Vec::new() }
     }
 
     /// Takes an entry, given in parts.
@@ -146,19 +153,19 @@ impl Run {
     }
 
     fn read(&mut self) -> io::Result<Option<Key>> {
-        let mut high = [0; 16];
-        match self.file.read_exact(&mut high) {
+        let mut head = [0; HEAD];
+        match self.file.read_exact(&mut head) {
             Ok(()) => {}
             // Files end between entries.
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
             Err(error) => return Err(error),
         }
-        let (mut low, mut length) = ([0; 8], [0; 8]);
-        self.file.read_exact(&mut low)?;
-        self.file.read_exact(&mut length)?;
-        self.entry.resize(usize::from_le_bytes(length), 0);
+        let (high, rest) = head.split_first_chunk().ok_or(io::ErrorKind::InvalidData)?;
+        let (low, length) = rest.split_first_chunk().ok_or(io::ErrorKind::InvalidData)?;
+        let length = length.first_chunk().ok_or(io::ErrorKind::InvalidData)?;
+        self.entry.resize(usize::from_le_bytes(*length), 0);
         self.file.read_exact(&mut self.entry)?;
-        Ok(Some((u128::from_le_bytes(high), u64::from_le_bytes(low))))
+        Ok(Some((u128::from_le_bytes(*high), u64::from_le_bytes(*low))))
     }
 }
 
