@@ -139,16 +139,21 @@ async fn nothing_is_leased_before_records_are_put_together(bench: &Bench) {
     bench.import(&job, "file", 0, &rows(20, 5), true).await;
     let worker = bench.worker("w");
     assert_eq!(gather(bench, 1).await.unwrap(), None, "more may come");
-    assert_eq!(gather(bench, 2).await.unwrap(), None, "it is left alone for a while");
+    assert_eq!(gather(bench, 99).await.unwrap(), None, "it has no more than before");
+    let begun = format!("SELECT epoch FROM groupings WHERE job_id = {}", job.id);
+    assert_eq!(bench.database.int(&begun).await, 1);
+    bench.import(&job, "more", 0, &(21..=45).map(|n| record(n, 5)).collect::<Vec<_>>(), true).await;
+    assert_eq!(gather(bench, 99).await.unwrap(), None, "more may come");
+    assert_eq!(bench.database.int(&begun).await, 2);
     assert!(worker.lease(9, at(1)).await.is_empty());
     bench.seal(&job).await;
     assert!(worker.lease(9, at(1)).await.is_empty());
     bench.store.advance_jobs(at(1)).await.unwrap();
-    assert_eq!(bench.store.progress(job.id).await.unwrap().records, 20);
+    assert_eq!(bench.store.progress(job.id).await.unwrap().records, 45);
     assert_eq!(bench.store.record(job.id, "K-000009".into()).await.unwrap().seq, 9);
     gather(bench, 60).await.unwrap().unwrap();
     assert_eq!(gather(bench, 60).await.unwrap(), None, "it is done once");
-    let leases = worker.lease(9, at(60)).await;
+    let leases = worker.lease(99, at(60)).await;
     assert!(leases.len() > 4 && leases[0].what.group_by[0].field == "g");
     for lease in leases {
         worker.commit(&lease, at(61)).await;

@@ -43,10 +43,9 @@ const WRITE_UNITS: usize = 32;
 const WRITES: usize = 2;
 /// Pages of units, and units, that are worked on at once.
 const AT_ONCE: usize = 3;
-/// How long to wait for more units of a job that is still imported, how long at most, and then how long to leave it alone.
+/// How long to wait for more units of a job that is still imported, and how long at most.
 const MORE: Duration = Duration::from_millis(20);
 const STANDS_STILL: Duration = Duration::from_secs(1);
-const LEFT_ALONE: Duration = Duration::from_secs(5);
 
 /// Records of a job that were put together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,7 +118,7 @@ impl Store {
                 self.note_damage(&claim, *unit).await?;
             }
             Err(StoreError::JobState(JobConflict::ImportUnfinished)) => {
-                self.leave_alone(&claim, now() + LEFT_ALONE).await?;
+                self.leave_alone(&claim, &done).await?;
                 return Ok(None);
             }
             _ => {}

@@ -23,13 +23,14 @@ const OPEN: Sql = Sql::same(
      VALUES ($1, 'open', 0, 0, 0, 0, 0, 0)",
 );
 const ONE: Sql = Sql::same("SELECT * FROM groupings WHERE job_id = $1");
-/// Guarded by its own condition, so any number of schedulers may ask. Sealed jobs go first.
+/// Guarded by its own condition, so any number of schedulers may ask. Sealed jobs go first. One that stood still is begun again
+/// when it has twice as many records: what is read in vain is never more than what is there.
 const CLAIM: Sql = Sql::same(
     "UPDATE groupings SET epoch = epoch + 1, until = $2, records_read = 0, records_placed = 0
      WHERE state = 'open' AND damaged_unit IS NULL AND (until IS NULL OR until < $1) AND job_id = (
          SELECT g.job_id FROM groupings g JOIN jobs j ON j.id = g.job_id
          WHERE g.state = 'open' AND g.damaged_unit IS NULL AND (g.until IS NULL OR g.until < $1)
-           AND NOT j.deleted AND (j.state = 'running' OR j.state = 'importing' AND j.next_seq > 1)
+           AND NOT j.deleted AND (j.state = 'running' OR j.state = 'importing' AND j.next_seq > 1 + 2 * g.records_read)
          ORDER BY j.state DESC, g.job_id LIMIT 1)
      RETURNING job_id, epoch",
 );
@@ -47,7 +48,8 @@ const FENCE: Sql = Sql::pair(
 );
 const DAMAGED: Sql =
     Sql::same("UPDATE groupings SET damaged_unit = $3, until = NULL WHERE job_id = $1 AND epoch = $2");
-const LEAVE_ALONE: Sql = Sql::same("UPDATE groupings SET until = $3 WHERE job_id = $1 AND epoch = $2");
+const LEAVE_ALONE: Sql =
+    Sql::same("UPDATE groupings SET until = NULL, records_read = $3 WHERE job_id = $1 AND epoch = $2");
 const MENDED: Sql = Sql::same("UPDATE groupings SET damaged_unit = NULL WHERE job_id = $1");
 const PLACED: Sql = Sql::same(
     "UPDATE groupings SET state = 'placed', until = NULL, groups = $3, records_grouped = $4, records_apart = $5
@@ -164,10 +166,10 @@ impl Store {
     }
 
     /// More records may come, and somebody begins again then.
-    pub(super) async fn leave_alone(&self, claim: &Claim, until: Timestamp) -> Result<(), StoreError> {
-        let (job_id, epoch) = (claim.job_id, claim.epoch);
+    pub(super) async fn leave_alone(&self, claim: &Claim, done: &Done) -> Result<(), StoreError> {
+        let (job_id, epoch, read) = (claim.job_id, claim.epoch, done.read.load(Ordering::Relaxed));
         let note = self.write(Lane::Normal, move |tx| {
-            Box::pin(async move { tx.execute(LEAVE_ALONE, params![job_id, epoch, until]).await })
+            Box::pin(async move { tx.execute(LEAVE_ALONE, params![job_id, epoch, read]).await })
         });
         note.await.map(drop)
     }
