@@ -52,8 +52,8 @@ pub struct Config {
     /// How long consumers have to come back to a broker that lost everything, before events are said to it again, 0 to
     /// 3600.
     pub broker_settle: f64,
-    /// Where records are sorted when those of a grouped job are put together: files without a name, of the size of the
-    /// job's records. None: the system's folder for temporary files.
+    /// Where records are sorted when those of a grouped job are put together: files without a name, up to twice the
+    /// size of the job's records. None: the system's folder for temporary files.
     pub scratch: Option<PathBuf>,
     /// What autoscalers are told.
     pub scaler: Scaler,

@@ -9,16 +9,14 @@ use super::job::JobPolicy;
 ///
 /// `sizes` are payload bytes; a record above `unit_bytes` has been rejected before and would stand alone.
 pub fn units(sizes: impl IntoIterator<Item = usize>, policy: &JobPolicy) -> Vec<Range<usize>> {
-    let mut cuts: Vec<Range<usize>> = Vec::new();
-    let (mut start, mut end, mut bytes) = (0, 0, 0);
+    let (mut cutter, mut cuts) = (Cutter::new(*policy), Vec::new());
+    let (mut start, mut end) = (0, 0);
     for size in sizes {
-        let full = end - start == policy.unit_records as usize || bytes + size > policy.unit_bytes as usize;
-        if full && end > start {
+        if cutter.take(1, size) {
             cuts.push(start..end);
-            (start, bytes) = (end, 0);
+            start = end;
         }
         end += 1;
-        bytes += size;
     }
     if end > start {
         cuts.push(start..end);
@@ -26,15 +24,16 @@ pub fn units(sizes: impl IntoIterator<Item = usize>, policy: &JobPolicy) -> Vec<
     cuts
 }
 
-/// Cuts groups into units as they come. No group is cut in two, so a unit holds more than the policy says when one group does.
+/// Cuts records, or groups of them, into units as they come. None is cut in two, so a unit holds more than the policy says when
+/// one group does.
 #[derive(Debug)]
-pub struct GroupCutter {
+pub struct Cutter {
     policy: JobPolicy,
     records: usize,
     bytes: usize,
 }
 
-impl GroupCutter {
+impl Cutter {
     /// Nothing has come yet.
     pub fn new(policy: JobPolicy) -> Self {
         Self { policy, records: 0, bytes: 0 }
@@ -81,8 +80,7 @@ pub fn pieces(groups: &[u64], most: usize) -> Vec<Range<usize>> {
     let mut pieces = Vec::new();
     let (mut start, mut border) = (0, 0);
     for at in 1..=groups.len() {
-        let ends = at == groups.len() || groups[at] == 0 || groups[at] != groups[at - 1];
-        if !ends {
+        if !is_border(groups, at) {
             continue;
         }
         if at - start > most && border > start {
@@ -106,13 +104,8 @@ pub enum Split {
         first: usize,
         /// Attempts of the first and of the second half.
         attempts: (u32, u32),
-    },
-    /// As [`Split::Halves`], of a lone group: its records go on apart from each other.
-    Apart {
-        /// Records in the first half.
-        first: usize,
-        /// Attempts of the first and of the second half.
-        attempts: (u32, u32),
+        /// It was a lone group: its records go on apart from each other.
+        apart: bool,
     },
     /// A lone record that nothing helped: it is `failed`, and a person's.
     Failed,
@@ -127,12 +120,16 @@ pub fn split(groups: &[u64], policy: &JobPolicy) -> Split {
         return Split::Failed;
     }
     let half = records / 2;
-    let is_border = |at: &usize| groups[*at] == 0 || groups[*at - 1] != groups[*at];
-    let border = (1..records).filter(is_border).min_by_key(|at| at.abs_diff(half));
+    let border = (1..records).filter(|at| is_border(groups, *at)).min_by_key(|at| at.abs_diff(half));
     let first = border.unwrap_or(half);
     let attempts = |records| if records == 1 { policy.attempts } else { 1 };
     let attempts = (attempts(first), attempts(records - first));
-    if border.is_some() { Split::Halves { first, attempts } } else { Split::Apart { first, attempts } }
+    Split::Halves { first, attempts, apart: border.is_none() }
+}
+
+/// Whether a group ends before the record at `at`, which is not the first.
+fn is_border(groups: &[u64], at: usize) -> bool {
+    groups.get(at).is_none_or(|group| *group == 0 || *group != groups[at - 1])
 }
 
 #[cfg(test)]
@@ -151,9 +148,9 @@ mod tests {
     #[test]
     fn halves_shrink_to_a_lone_record_with_all_attempts() {
         let policy = JobPolicy::default();
-        assert_eq!(split(&[0; 500], &policy), Split::Halves { first: 250, attempts: (1, 1) });
-        assert_eq!(split(&[0; 3], &policy), Split::Halves { first: 1, attempts: (3, 1) });
-        assert_eq!(split(&[0; 2], &policy), Split::Halves { first: 1, attempts: (3, 3) });
+        assert_eq!(split(&[0; 500], &policy), Split::Halves { first: 250, attempts: (1, 1), apart: false });
+        assert_eq!(split(&[0; 3], &policy), Split::Halves { first: 1, attempts: (3, 1), apart: false });
+        assert_eq!(split(&[0; 2], &policy), Split::Halves { first: 1, attempts: (3, 3), apart: false });
         assert_eq!(split(&[0], &policy), Split::Failed);
     }
 
@@ -161,10 +158,10 @@ mod tests {
     fn halves_end_where_a_group_does_and_a_lone_group_is_taken_apart() {
         let policy = JobPolicy::default();
         let split = |groups: &[u64]| split(groups, &policy);
-        assert_eq!(split(&[7, 7, 7, 9, 0, 0]), Split::Halves { first: 3, attempts: (1, 1) });
-        assert_eq!(split(&[0, 7, 7, 7, 7, 7]), Split::Halves { first: 1, attempts: (3, 1) });
-        assert_eq!(split(&[7, 7, 7, 7, 9, 9]), Split::Halves { first: 4, attempts: (1, 1) });
-        assert_eq!(split(&[7, 7, 7]), Split::Apart { first: 1, attempts: (3, 1) });
+        assert_eq!(split(&[7, 7, 7, 9, 0, 0]), Split::Halves { first: 3, attempts: (1, 1), apart: false });
+        assert_eq!(split(&[0, 7, 7, 7, 7, 7]), Split::Halves { first: 1, attempts: (3, 1), apart: false });
+        assert_eq!(split(&[7, 7, 7, 7, 9, 9]), Split::Halves { first: 4, attempts: (1, 1), apart: false });
+        assert_eq!(split(&[7, 7, 7]), Split::Halves { first: 1, attempts: (3, 1), apart: true });
     }
 
     #[test]
@@ -189,7 +186,7 @@ mod tests {
 
     #[test]
     fn no_group_is_cut_in_two() {
-        let mut cutter = GroupCutter::new(JobPolicy { unit_records: 3, unit_bytes: 100, attempts: 3 });
+        let mut cutter = Cutter::new(JobPolicy { unit_records: 3, unit_bytes: 100, attempts: 3 });
         let groups = [(2, 10), (1, 10), (1, 10), (5, 10), (1, 10), (1, 90), (1, 1)];
         let cuts: Vec<_> = groups.map(|(records, bytes)| cutter.take(records, bytes)).into();
         assert_eq!(cuts, [false, false, true, true, true, false, true]);

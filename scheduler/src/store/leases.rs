@@ -62,6 +62,8 @@ pub struct UnitToDo {
     pub group_by: Vec<GroupField>,
     /// How often it may still be lost.
     pub attempts_left: i64,
+    /// It is run again: its results stand until then.
+    pub has_results: bool,
 }
 
 /// Calls of one worker go one after another: two at once would each see room for what both then take. SQLite has one
@@ -170,7 +172,7 @@ const GRANT_AGAIN: Sql = Sql::pair(
      FROM numbered n WHERE units.id = n.id",
 );
 pub(super) const GRANTED: Sql = Sql::same(
-    "SELECT u.id, u.job_id, u.first_seq, u.last_seq, u.epoch, u.attempts_left, u.token_hash, u.expires_at,
+    "SELECT u.id, u.job_id, u.first_seq, u.last_seq, u.epoch, u.attempts_left, u.revision, u.token_hash, u.expires_at,
          j.pack, j.pack_version, j.as_of, j.traceparent, j.paused_rules, j.rules_off, j.validators, j.group_by, b.count, b.plain_bytes, b.checksum, b.data
      FROM units u JOIN jobs j ON j.id = u.job_id JOIN blocks b ON b.unit_id = u.id AND b.revision = 0
      WHERE u.holder = $1 AND u.lease_request = $2 AND u.state = 'leased'
@@ -351,6 +353,7 @@ pub(super) fn read_leased(
             rules_off: row.json("rules_off")?,
             group_by: row.json("group_by")?,
             attempts_left: row.int("attempts_left")?,
+            has_results: row.int("revision")? > 0,
         },
     }))
 }

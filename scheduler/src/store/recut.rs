@@ -14,7 +14,8 @@ use crate::domain::cut::{affordable, pieces};
 use crate::domain::lease::Leased;
 use crate::domain::time::Timestamp;
 
-/// Cuts those of the leased units that take too long, no attempt counted; gives the others, and whether any was cut.
+/// Cuts those of the leased units that take too long, no attempt counted; gives the others, and whether any was cut. A unit
+/// that is run again stays whole: its new results are merged with those that it has.
 pub(super) async fn shorten(
     tx: &mut Tx,
     costs: &HashMap<String, Duration>,
@@ -37,7 +38,10 @@ async fn cut_one(
     ttl: Duration,
     now: Timestamp,
 ) -> Result<bool, StoreError> {
-    let UnitToDo { first_seq, last_seq, job_id, .. } = unit.what;
+    let UnitToDo { first_seq, last_seq, job_id, has_results, .. } = unit.what;
+    if has_results {
+        return Ok(false);
+    }
     let pack = format!("{}@{}", unit.what.pack, unit.what.pack_version);
     let links = std::iter::once(&pack).chain(&unit.what.validators);
     let cost = links.filter_map(|link| costs.get(link)).sum();

@@ -102,16 +102,13 @@ async fn split_locked(
         units::set_aside(tx, vec![unit.id]).await?;
         return Ok(SplitOutcome::SetAside(unit.id));
     };
-    let mut records = records;
     let groups: Vec<u64> = records.iter().map(|record| record.group).collect();
-    let cut = split(&groups, policy);
-    if matches!(cut, Split::Apart { .. }) {
-        for record in &mut records {
-            (record.group, record.apart) = (0, Apart::Failed.into());
-        }
-    }
-    match cut {
-        Split::Halves { first, attempts } | Split::Apart { first, attempts } => {
+    match split(&groups, policy) {
+        Split::Halves { first, attempts, apart } => {
+            let mut records = records;
+            for record in records.iter_mut().filter(|_| apart) {
+                (record.group, record.apart) = (0, Apart::Failed.into());
+            }
             let pieces = [(0..first, attempts.0), (first..records.len(), attempts.1)];
             let parent =
                 Parent { id: unit.id, epoch: unit.epoch, job_id: unit.job_id, first_seq: unit.first_seq };

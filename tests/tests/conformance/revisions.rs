@@ -1,5 +1,8 @@
 //! Rules that are taken back, and rules that run again, after a job has done much of its work or all of it.
 
+use std::collections::HashMap;
+use std::time::Duration;
+
 use emend_proto::v1::RecordResult;
 use emend_scheduler::domain::job::{JobRef, JobSpec, JobState};
 use emend_scheduler::domain::lease::Refusal;
@@ -22,6 +25,7 @@ on_both_stores!(
     reviews_follow_the_new_results,
     commits_of_earlier_leases_are_refused_and_no_attempt_counted,
     a_unit_on_which_workers_fail_keeps_its_results,
+    a_unit_that_is_run_again_stays_whole_whatever_it_costs,
     a_corrected_version_runs_over_everything_and_replaces_what_its_rule_touched,
     what_cannot_be_revised_is_refused,
     asked_again_it_is_there_already,
@@ -191,6 +195,22 @@ async fn commits_of_earlier_leases_are_refused_and_no_attempt_counted(bench: &Be
     assert_eq!(work(bench, without_rule).await, 2);
     sweep(bench).await;
     assert_eq!(state(bench, &job).await, JobState::Reviewing);
+}
+
+async fn a_unit_that_is_run_again_stays_whole_whatever_it_costs(bench: &Bench) {
+    let job = bench.job("j", 10, 10).await;
+    work(bench, with_rule).await;
+    bench.store.revise_job(JobRef::Id(job.id), undo(), at(1)).await.unwrap();
+    sweep(bench).await;
+    let mut slow = bench.worker("slow");
+    slow.costs = HashMap::from([(PACK.into(), Duration::from_secs(60))]);
+    let lease = slow.lease_one(at(5)).await;
+    assert_eq!((lease.what.first_seq, lease.what.last_seq), (1, 10), "what is merged is a unit's results");
+    commit(&slow, &lease, without_rule).await;
+    sweep(bench).await;
+    let results: Vec<_> = (1..=10).map(without_rule).collect();
+    assert_eq!(bench.results(&job).await, results);
+    assert_eq!(bench.store.progress(job.id).await.unwrap().reviews_open, 1);
 }
 
 async fn a_unit_on_which_workers_fail_keeps_its_results(bench: &Bench) {

@@ -294,7 +294,7 @@ impl Protocol {
         }
         row.grants += 1;
         match decided {
-            Split::Halves { first: records, attempts } | Split::Apart { first: records, attempts } => {
+            Split::Halves { first: records, attempts, .. } => {
                 if !self.has(Mutant::SplitKeepsParent) {
                     row.state = UnitState::Split;
                 }

@@ -73,9 +73,9 @@ struct Scanned {
 }
 
 impl Store {
-    /// Puts the records of one job together, if one waits for it: one that is sealed, or else one that is imported right now,
-    /// for which it is begun. `scratch` is a folder for what does not fit into the
-    /// memory; `now` is asked again and again while it goes on.
+    /// Puts the records of one job together, if one waits for it: one that is sealed, or else one that is imported right
+    /// now, for which it is begun. `scratch` is a folder for what does not fit into the memory; `now` is asked again and
+    /// again while it goes on.
     ///
     /// # Errors
     /// [`StoreError`]: the database or the folder fails, the job has ended, or another scheduler is at it by now. What was
@@ -83,15 +83,6 @@ impl Store {
     pub async fn gather(
         &self,
         scratch: &Path,
-        now: impl Fn() -> Timestamp + Sync,
-    ) -> Result<Option<Gathered>, StoreError> {
-        self.gather_within(scratch, SORT_BYTES, now).await
-    }
-
-    async fn gather_within(
-        &self,
-        scratch: &Path,
-        sort_bytes: usize,
         now: impl Fn() -> Timestamp + Sync,
     ) -> Result<Option<Gathered>, StoreError> {
         let Some(claim) = self.claim_grouping(now(), now() + HOLDS).await? else { return Ok(None) };
@@ -104,7 +95,7 @@ impl Store {
         };
         let work = async {
             while self.clear_shadow(&claim).await? {}
-            self.put_together(&claim, scratch, sort_bytes, &done).await
+            self.put_together(&claim, scratch, &done).await
         };
         let counts = tokio::select! {
             biased;
@@ -133,7 +124,6 @@ impl Store {
         &self,
         claim: &Claim,
         scratch: &Path,
-        sort_bytes: usize,
         done: &Done,
     ) -> Result<GroupCounts, StoreError> {
         let (scanned, records) = mpsc::channel(AT_ONCE);
@@ -141,7 +131,7 @@ impl Store {
         let (folder, policy) = (scratch.to_owned(), claim.spec.policy);
         let sort = spawn_blocking(move || {
             let failed = |error: std::io::Error| scratch_failed(&folder, &error);
-            let shuffle = Shuffle::new(&folder, sort_bytes).and_then(|empty| fill(records, empty));
+            let shuffle = Shuffle::new(&folder, SORT_BYTES).and_then(|empty| fill(records, empty));
             let shuffle = shuffle.map_err(failed)?;
             let Some(shuffle) = shuffle else { return Err(stopped()) };
             shuffle.finish(policy, |new| made.blocking_send(new).map_err(|_| Stopped::Here)).map_err(|why| {
@@ -190,7 +180,7 @@ impl Store {
         scanned.send(Scanned { is_last: true, ..Scanned::default() }).await.map_err(|_| stopped())
     }
 
-    /// The next units, in whatever order they come; none once the job is sealed and all were given.
+    /// The next units, which may still be on their way; none once the job is sealed and all were given.
     async fn next_units(&self, job_id: i64, after: i64) -> Result<Vec<UngroupedUnit>, StoreError> {
         let begun = Instant::now();
         loop {

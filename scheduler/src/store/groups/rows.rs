@@ -43,8 +43,10 @@ const BEAT: Sql = Sql::same(
 );
 /// As [`BEAT`], for those that write at once: nobody begins anew before they are through.
 const FENCE: Sql = Sql::pair(
-    "SELECT 1 AS one FROM groupings WHERE job_id = $1 AND epoch = $2 AND state = 'open' FOR SHARE",
-    "SELECT 1 AS one FROM groupings WHERE job_id = $1 AND epoch = $2 AND state = 'open'",
+    "SELECT 1 AS one FROM groupings g JOIN jobs j ON j.id = g.job_id
+     WHERE g.job_id = $1 AND g.epoch = $2 AND g.state = 'open' AND j.state = 'running' AND NOT j.deleted FOR SHARE OF g",
+    "SELECT 1 AS one FROM groupings g JOIN jobs j ON j.id = g.job_id
+     WHERE g.job_id = $1 AND g.epoch = $2 AND g.state = 'open' AND j.state = 'running' AND NOT j.deleted",
 );
 const DAMAGED: Sql =
     Sql::same("UPDATE groupings SET damaged_unit = $3, until = NULL WHERE job_id = $1 AND epoch = $2");

@@ -12,7 +12,7 @@ use prost::Message as _;
 use super::roles::{Role, Roles, tell};
 use super::sorter::{Sorted, Sorter};
 use super::spool::{Spool, Spooled};
-use crate::domain::cut::GroupCutter;
+use crate::domain::cut::Cutter;
 use crate::domain::grouping::{GroupCounts, GroupKey};
 use crate::domain::job::JobPolicy;
 use crate::domain::key::KeyCode;
@@ -71,7 +71,7 @@ impl Shuffle {
         let records = records.finish()?;
         let movers = pick_out(records.read()?, roles.movers, sorter())?;
         let mut writing = Writing {
-            cutter: GroupCutter::new(policy),
+            cutter: Cutter::new(policy),
             writer: BlockWriter::default(),
             first_seq: 1,
             next_seq: 1,
@@ -135,7 +135,7 @@ impl Movers {
 
 /// Units and places, while they are written.
 struct Writing {
-    cutter: GroupCutter,
+    cutter: Cutter,
     writer: BlockWriter,
     /// Of the unit.
     first_seq: u64,
