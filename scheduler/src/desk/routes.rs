@@ -72,6 +72,7 @@ pub(super) fn table() -> impl Iterator<Item = &'static Route> {
     [pages::ROUTES, login::ROUTES, api::ROUTES, ops::ROUTES].into_iter().flatten()
 }
 
+#[cfg(any(test, feature = "test-hooks"))]
 impl Rule {
     fn words(self) -> String {
         match self {
@@ -82,6 +83,7 @@ impl Rule {
     }
 }
 
+#[cfg(any(test, feature = "test-hooks"))]
 impl Method {
     fn word(self) -> &'static str {
         match self {
