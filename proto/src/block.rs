@@ -43,16 +43,15 @@ pub enum BlockError {
     Malformed(&'static str),
 }
 
-/// The messages of a block, read one by one. Ends after the first error.
-#[derive(Debug)]
-pub struct Decoded<M> {
+/// The messages of a block as they are, one by one. Ends after the first error.
+#[derive(Debug, Clone)]
+pub struct Messages {
     plain: Bytes,
     left: u32,
-    kind: std::marker::PhantomData<fn() -> M>,
 }
 
-impl<M: Message + Default> Iterator for Decoded<M> {
-    type Item = Result<M, BlockError>;
+impl Iterator for Messages {
+    type Item = Result<Bytes, BlockError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.left == 0 {
@@ -60,15 +59,59 @@ impl<M: Message + Default> Iterator for Decoded<M> {
             return (!rest.is_empty()).then_some(Err(BlockError::Malformed("bytes follow the last message")));
         }
         self.left -= 1;
-        let message = M::decode_length_delimited(&mut self.plain);
-        Some(message.map_err(|_| {
-            (self.left, self.plain) = (0, Bytes::new());
-            BlockError::Malformed("a message cannot be read")
-        }))
+        let length = prost::decode_length_delimiter(&mut self.plain).ok();
+        let message = length.filter(|length| *length <= self.plain.len());
+        Some(
+            message
+                .map(|length| self.plain.split_to(length))
+                .ok_or_else(|| self.fail("a message is cut short")),
+        )
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
         (0, Some(self.left as usize + 1))
+    }
+}
+
+impl Messages {
+    /// How many bytes those hold that were not read yet.
+    pub fn plain_bytes(&self) -> usize {
+        self.plain.len()
+    }
+
+    /// Nothing that follows can be trusted.
+    fn fail(&mut self, why: &'static str) -> BlockError {
+        (self.left, self.plain) = (0, Bytes::new());
+        BlockError::Malformed(why)
+    }
+}
+
+/// The messages of a block, read one by one. Ends after the first error.
+#[derive(Debug)]
+pub struct Decoded<M> {
+    messages: Messages,
+    kind: std::marker::PhantomData<fn() -> M>,
+}
+
+impl<M> From<Messages> for Decoded<M> {
+    fn from(messages: Messages) -> Self {
+        Self { messages, kind: std::marker::PhantomData }
+    }
+}
+
+impl<M: Message + Default> Iterator for Decoded<M> {
+    type Item = Result<M, BlockError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let message = match self.messages.next()? {
+            Ok(message) => M::decode(message),
+            Err(error) => return Some(Err(error)),
+        };
+        Some(message.map_err(|_| self.messages.fail("a message cannot be read")))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.messages.size_hint()
     }
 }
 
@@ -164,8 +207,16 @@ pub fn encode<'a, M: Message + 'a>(messages: impl IntoIterator<Item = &'a M>) ->
 /// # Errors
 /// [`BlockError`], here or while iterating.
 pub fn decode<M: Message + Default>(block: &Block) -> Result<Decoded<M>, BlockError> {
+    messages(block).map(Decoded::from)
+}
+
+/// Reads a block as [`decode`] does, but gives its messages as they are.
+///
+/// # Errors
+/// [`BlockError`], here or while iterating.
+pub fn messages(block: &Block) -> Result<Messages, BlockError> {
     block.verify()?;
-    Ok(Decoded { plain: unpack(block)?, left: block.count, kind: std::marker::PhantomData })
+    Ok(Messages { plain: unpack(block)?, left: block.count })
 }
 
 fn seal(encoding: Encoding, count: u32, plain_bytes: u32, data: impl Into<Bytes>) -> Block {
@@ -224,6 +275,8 @@ mod tests {
         assert_eq!(read(&block).unwrap(), records());
         let plain = block.clone().into_plain().unwrap();
         assert_eq!(read(&plain).unwrap(), records());
+        let bytes = messages(&plain).unwrap().map(|message| Record::decode(message.unwrap()).unwrap());
+        assert_eq!(bytes.collect::<Vec<_>>(), records());
         assert_eq!(plain.into_zstd().unwrap(), block);
     }
 
@@ -259,6 +312,8 @@ mod tests {
         ];
         for lie in lies {
             assert!(matches!(read(&lie), Err(BlockError::Malformed(_))), "{lie:?}");
+            let bytes = messages(&lie).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+            assert!(matches!(bytes, Err(BlockError::Malformed(_))), "{lie:?}");
         }
     }
 

@@ -3,8 +3,8 @@
 mod block;
 
 pub use block::{
-    BlockError, BlockWriter, DEFAULT_UNIT_BYTES, DEFAULT_UNIT_RECORDS, Decoded, MAX_BLOCK_BYTES, decode,
-    encode,
+    BlockError, BlockWriter, DEFAULT_UNIT_BYTES, DEFAULT_UNIT_RECORDS, Decoded, MAX_BLOCK_BYTES, Messages,
+    decode, encode, messages,
 };
 
 /// Package `emend.v1`. The comments are those of the protos.

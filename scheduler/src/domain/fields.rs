@@ -59,15 +59,19 @@ pub fn texts(payload: &[u8], changes: &[Change]) -> Result<Vec<(String, String)>
 }
 
 /// The values of these fields, read as [`texts`] reads them; empty where the record has none. Of a field that stands there
-/// twice the first counts, as for validators.
+/// twice the first counts, as for validators. What stands behind the last of them is not looked at.
 ///
 /// # Errors
 /// [`NotAnObject`].
 pub fn pick(payload: &[u8], names: &[&str]) -> Result<Vec<String>, NotAnObject> {
-    // Text once, then JSON: the parser would check every string by itself.
-    let text = std::str::from_utf8(payload).map_err(|_| NotAnObject)?;
-    let mut parser = serde_json::Deserializer::from_str(text);
-    Picked { names }.deserialize(&mut parser).map_err(|_| NotAnObject)
+    let mut found = vec![None; names.len()];
+    let mut parser = serde_json::Deserializer::from_slice(payload);
+    let read = Picking { names, found: &mut found }.deserialize(&mut parser);
+    // Who has found all leaves before the end, which the parser takes for a fault.
+    if read.is_err() && found.iter().any(Option::is_none) {
+        return Err(NotAnObject);
+    }
+    Ok(found.into_iter().map(Option::unwrap_or_default).collect())
 }
 
 fn text(json: &str) -> String {
@@ -117,39 +121,42 @@ impl<'de: 'a, 'a> serde::Deserialize<'de> for Ordered<'a> {
 }
 
 /// Reads some fields of an object, and passes over the others.
-struct Picked<'n> {
+struct Picking<'n> {
     names: &'n [&'n str],
+    found: &'n mut [Option<String>],
 }
 
-impl<'de> DeserializeSeed<'de> for Picked<'_> {
-    type Value = Vec<String>;
+impl<'de> DeserializeSeed<'de> for Picking<'_> {
+    type Value = ();
 
-    fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+    fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
         deserializer.deserialize_map(self)
     }
 }
 
-impl<'de> Visitor<'de> for Picked<'_> {
-    type Value = Vec<String>;
+impl<'de> Visitor<'de> for Picking<'_> {
+    type Value = ();
 
     fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("a JSON object")
     }
 
-    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
-        let mut found: Vec<Option<String>> = vec![None; self.names.len()];
+    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<(), M::Error> {
         while let Some(Name(name)) = map.next_key()? {
             match self.names.iter().position(|wanted| *wanted == name) {
-                Some(at) if found[at].is_none() => {
+                Some(at) if self.found[at].is_none() => {
                     let value: &RawValue = map.next_value()?;
-                    found[at] = Some(text(value.get()));
+                    self.found[at] = Some(text(value.get()));
+                    if self.found.iter().all(Option::is_some) {
+                        break;
+                    }
                 }
                 _ => {
                     map.next_value::<IgnoredAny>()?;
                 }
             }
         }
-        Ok(found.into_iter().map(Option::unwrap_or_default).collect())
+        Ok(())
     }
 }
 
@@ -194,7 +201,10 @@ mod tests {
     fn some_fields_are_picked() {
         let payload = r#"{"a":"x","\u0062":"\u1ec5","c":[1, 2],"a":"y","d":null}"#.as_bytes();
         assert_eq!(pick(payload, &["c", "a", "b", "d", "e"]).unwrap(), ["[1, 2]", "x", "ễ", "", ""]);
-        assert_eq!(pick(b"[]", &["a"]), Err(NotAnObject));
+        assert_eq!(pick(payload, &["b", "a"]).unwrap(), ["ễ", "x"]);
+        for damaged in ["[]", r#"{"b":"x"]"#, r#"{"b":"x","#, r#"{"a":"x"#] {
+            assert_eq!(pick(damaged.as_bytes(), &["a", "b"]), Err(NotAnObject), "{damaged}");
+        }
     }
 
     #[test]

@@ -18,7 +18,7 @@ const OFTEN: Duration = Duration::from_millis(100);
 const QUALITY: Duration = Duration::from_secs(5);
 /// How often thresholds are looked at.
 const GUARD: Duration = Duration::from_secs(1);
-/// How often retention looks, and the clock is set by the store's.
+/// How often retention looks, what nobody needs any more is deleted, and the clock is set by the store's.
 const SELDOM: Duration = Duration::from_secs(60);
 
 /// Starts the loops; they end with `stop`.
@@ -36,6 +36,7 @@ pub(crate) fn start(app: &App, tasks: &TaskTracker, stop: &CancellationToken) {
     every("guard", GUARD, Box::new(|app| Box::pin(guard(app))));
     every("revise", OFTEN, Box::new(|app| Box::pin(revise(app))));
     every("group", OFTEN, Box::new(|app| Box::pin(group(app))));
+    every("sweep", SELDOM, Box::new(|app| Box::pin(sweep(app))));
     every("rate", QUALITY, Box::new(|app| Box::pin(rate(app))));
     every("retain", SELDOM, Box::new(|app| Box::pin(retain(app))));
     every("clock", SELDOM, Box::new(|app| Box::pin(set_clock(app))));
@@ -134,6 +135,11 @@ async fn revise(app: App) -> Result<bool, StoreError> {
     Ok(swept.more)
 }
 
+/// Not as soon as a job is through: then its results are exported.
+async fn sweep(app: App) -> Result<bool, StoreError> {
+    app.store.sweep_grouped().await
+}
+
 async fn group(app: App) -> Result<bool, StoreError> {
     let begun = Instant::now();
     // It may take minutes, and says with each look at the clock that it is alive.
@@ -147,7 +153,7 @@ async fn group(app: App) -> Result<bool, StoreError> {
         // Another scheduler begins again.
         () = app.stopping.cancelled() => return Ok(false),
     };
-    let Some(gathered) = gathered else { return app.store.sweep_grouped().await };
+    let Some(gathered) = gathered else { return Ok(false) };
     let (job_id, counts) = (gathered.job_id, gathered.counts);
     let seconds = begun.elapsed().as_secs_f64();
     tracing::info!(

@@ -1,7 +1,7 @@
 //! `ImportRecords`: a stream of rows becomes units.
 
-use emend_proto::decode;
 use emend_proto::v1::{self, Record, import_chunk, import_records_request};
+use emend_proto::{Decoded, messages};
 use futures::TryStreamExt as _;
 use tokio::sync::mpsc;
 use tonic::{Status, Streaming};
@@ -116,8 +116,10 @@ fn read_chunk(chunk: v1::ImportChunk, policy: &JobPolicy) -> Result<(Vec<Run>, V
         None => (None, Vec::new()),
         Some(import_chunk::Body::Records(list)) => (None, list.records),
         Some(import_chunk::Body::Block(block)) => {
-            let records = decode::<Record>(&block).and_then(Iterator::collect::<Result<Vec<_>, _>>);
-            (Some(block), records.map_err(|error| status::from_block("chunk.block", &error))?)
+            let unreadable = |error| status::from_block("chunk.block", &error);
+            let plain = messages(&block).map_err(unreadable)?;
+            let records = Decoded::<Record>::from(plain.clone()).collect::<Result<Vec<_>, _>>();
+            (Some((block, plain)), records.map_err(unreadable)?)
         }
     };
     if records.len() + chunk.rejects.len() > MOST_ROWS {
@@ -134,10 +136,11 @@ fn read_chunk(chunk: v1::ImportChunk, policy: &JobPolicy) -> Result<(Vec<Run>, V
     }
     let faults = records.iter().map(|record| fault(record, policy)).collect::<Vec<_>>();
     let sound = faults.iter().all(Option::is_none);
-    if let Some(block) = block.filter(|_| sound && !records.is_empty() && fits(&records, policy)) {
+    let whole = block.filter(|_| sound && !records.is_empty() && fits(&records, policy));
+    if let Some((block, plain)) = whole {
         let codes = records.iter().map(|record| KeyCode::of(&record.key)).collect();
         let block = block.into_zstd().map_err(|error| status::from_block("chunk.block", &error))?;
-        return Ok((vec![Run { block, codes }], rejects));
+        return Ok((vec![Run { block, codes, plain: Some(plain) }], rejects));
     }
     let mut kept = Vec::with_capacity(records.len());
     for (record, fault) in records.into_iter().zip(faults) {

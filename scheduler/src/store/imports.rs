@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use emend_proto::v1::{Block, Record};
-use emend_proto::{BlockWriter, decode};
+use emend_proto::{BlockWriter, Messages, decode};
 
 use super::db::{Column, Row, Sql, Tx, params};
 use super::units::{self, NewUnit};
@@ -47,6 +47,8 @@ pub struct Run {
     pub block: Block,
     /// Their keys, in order.
     pub codes: Vec<KeyCode>,
+    /// The same records as they were unpacked, where they are in memory anyway.
+    pub plain: Option<Messages>,
 }
 
 /// Consecutive rows of a source.
@@ -137,7 +139,11 @@ impl Store {
     /// # Errors
     /// [`StoreError::OffsetGap`], [`StoreError::JobState`].
     pub async fn import(&self, job_id: i64, batch: Batch) -> Result<Import, StoreError> {
-        self.write(Lane::Normal, move |tx| Box::pin(async move { import(tx, job_id, batch).await })).await
+        let taken =
+            self.write(Lane::Normal, move |tx| Box::pin(async move { import(tx, job_id, batch).await }));
+        let (import, fresh) = taken.await?;
+        self.fresh.offer(job_id, fresh);
+        Ok(import)
     }
 
     /// All imports of a job.
@@ -187,14 +193,19 @@ async fn one(tx: &mut Tx, job_id: i64, import_id: &str) -> Result<Option<Import>
     tx.row(ONE, params![job_id, import_id]).await?.as_ref().map(read_import).transpose()
 }
 
-async fn import(tx: &mut Tx, job_id: i64, mut batch: Batch) -> Result<Import, StoreError> {
+/// Also gives the units that are new, as far as their records are in memory.
+async fn import(
+    tx: &mut Tx,
+    job_id: i64,
+    mut batch: Batch,
+) -> Result<(Import, Vec<(i64, Messages)>), StoreError> {
     let job = jobs::lock(tx, &JobRef::Id(job_id)).await?;
     let import = one(tx, job_id, &batch.import_id).await?;
     let import = import.ok_or_else(|| StoreError::Internal("an import that was not begun".into()))?;
     let rows = batch.rows();
     let ends = batch.offset + rows;
     if import.finished || (ends <= import.next_offset && !(batch.last && ends == import.next_offset)) {
-        return Ok(import);
+        return Ok((import, Vec::new()));
     }
     check_open(&job)?;
     // The last chunk may come again with nothing new but its end.
@@ -219,13 +230,17 @@ async fn import(tx: &mut Tx, job_id: i64, mut batch: Batch) -> Result<Import, St
     let id = batch.import_id.as_str();
     let sums = params![job_id, id, rows, added.accepted, added.already_there, rejected, batch.last];
     tx.execute_exactly(1, ADD, sums).await?;
-    one(tx, job_id, id).await?.ok_or_else(|| StoreError::Internal("an import vanished".into()))
+    let import = one(tx, job_id, id).await?;
+    let import = import.ok_or_else(|| StoreError::Internal("an import vanished".into()))?;
+    Ok((import, added.fresh))
 }
 
 #[derive(Debug, Default)]
 struct Added {
     accepted: i64,
     already_there: i64,
+    /// The new units whose records are in memory, by the place of their first.
+    fresh: Vec<(i64, Messages)>,
 }
 
 /// Adds a batch's records. Nearly always no key is known; when one is, the batch is sifted and added again.
@@ -254,6 +269,7 @@ async fn add(tx: &mut Tx, job: &jobs::Job, batch: &mut Batch) -> Result<Added, S
     let mut new = Vec::with_capacity(batch.runs.len());
     for run in batch.runs.drain(..) {
         let count = i64::from(run.block.count);
+        added.fresh.extend(run.plain.map(|plain| (first_seq, plain)));
         let state = if job.spec.group_by.is_empty() {
             job.spec.first_state(first_seq, job.approved)
         } else {
@@ -318,7 +334,7 @@ pub fn pack(records: &[Record], policy: &crate::domain::job::JobPolicy) -> Vec<R
     let runs = cuts.into_iter().map(|cut| {
         records[cut.clone()].iter().for_each(|record| writer.push(record));
         let codes = records[cut].iter().map(|record| KeyCode::of(&record.key)).collect();
-        Run { block: writer.finish(), codes }
+        Run { block: writer.finish(), codes, plain: None }
     });
     runs.collect()
 }

@@ -50,6 +50,7 @@ pub use audit::{AuditState, Note, Sealed};
 pub use commits::{Commit, Outcome};
 use db::{Db, Sql, Tx, Work, params};
 pub use error::{JobConflict, ReviewConflict, StoreError};
+use groups::Fresh;
 pub use groups::Gathered;
 use held_from::HeldFrom;
 pub use imports::{Batch, Import, Reject, Run, pack};
@@ -94,6 +95,8 @@ pub struct Store {
     ready_from: ReadyFrom,
     /// Where to look for what workers hold.
     held_from: HeldFrom,
+    /// What was imported just now, for whoever puts records together.
+    fresh: Fresh,
     /// What others may want to know of it.
     outbox: Outbox,
     /// When this scheduler last wrote into the outbox, by the store's clock.
@@ -130,6 +133,7 @@ impl Store {
             answered: Arc::new(Mutex::new(Instant::now())),
             ready_from: ReadyFrom::default(),
             held_from: HeldFrom::default(),
+            fresh: Fresh::default(),
             outbox: Outbox::default(),
             told_at: Arc::default(),
             _lock: opened.lock.map(Arc::new),

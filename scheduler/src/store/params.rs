@@ -47,6 +47,13 @@ impl Column {
             Self::Codes(values) => values.len(),
         }
     }
+
+    fn blob_bytes(&self) -> usize {
+        match self {
+            Self::Blobs(values) => values.iter().map(Vec::len).sum(),
+            Self::Ints(_) | Self::MaybeInts(_) | Self::Texts(_) | Self::Codes(_) => 0,
+        }
+    }
 }
 
 macro_rules! param_from {
@@ -117,7 +124,7 @@ pub(super) fn sqlite_arguments(params: Vec<Param>) -> Result<SqliteArguments, St
             Param::Code(value) => arguments.add(value.to_vec()),
             Param::Codes(value) => arguments.add(json_codes(&value)),
             Param::Table(columns) => {
-                let mut blobs = Vec::new();
+                let mut blobs = Vec::with_capacity(columns.iter().map(Column::blob_bytes).sum());
                 let rows = arguments.add(json_rows(&columns, &mut blobs));
                 if blobs.is_empty() { rows } else { rows.and_then(|()| arguments.add(blobs)) }
             }

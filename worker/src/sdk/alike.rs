@@ -40,14 +40,15 @@ pub(crate) fn alike_of(
     is_alone: bool,
 ) -> u64 {
     let [finding] = &outcome.findings[..] else { return 0 };
+    // Asked before the proposals: most findings of a grouped job's groups end here.
+    if !is_alone && !is_own(validator, job, record, finding) {
+        return 0;
+    }
     let settles = |proposal: &String| {
         let mended = record.with([(finding.field.as_ref(), proposal.as_str())]);
         validator.validate(job, &[mended]).iter().all(|outcome| outcome.findings.is_empty())
     };
     if !finding.proposals.iter().any(settles) {
-        return 0;
-    }
-    if !is_alone && !is_own(validator, job, record, finding) {
         return 0;
     }
     number(validator.manifest(), record, outcome, finding)

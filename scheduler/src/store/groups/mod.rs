@@ -5,6 +5,7 @@
 //! came of the attempt before. Everything new stands under the job's negative id until one transaction puts it in the place of
 //! the old. What the old units hold goes afterwards, in small steps.
 
+mod fresh;
 mod roles;
 mod rows;
 mod shuffle;
@@ -16,20 +17,21 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
-use emend_proto::decode;
-use emend_proto::v1::Record;
+use emend_proto::messages;
 use futures::stream::{StreamExt as _, TryStreamExt as _, try_unfold};
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 use tokio_stream::wrappers::ReceiverStream;
 
-use rows::{Claim, Ready, UngroupedUnit};
+use fresh::Following;
+pub(super) use fresh::Fresh;
+use rows::{Claim, Content, Ready, UngroupedUnit};
 pub(super) use rows::{find_places, open, retry};
-use shuffle::{Made, SORT_BYTES, Shuffle, scan};
+use shuffle::{Made, SORT_BYTES, Scanned, Shuffle};
 
 use super::records::damaged;
 use super::{JobConflict, Store, StoreError};
-use crate::domain::grouping::{GroupCounts, GroupField, GroupKey, Grouping};
+use crate::domain::grouping::{GroupCounts, GroupField, Grouping};
 use crate::domain::job::{JobRef, JobState};
 use crate::domain::time::Timestamp;
 
@@ -37,8 +39,8 @@ use crate::domain::time::Timestamp;
 const BEAT: Duration = Duration::from_secs(2);
 const HOLDS: Duration = Duration::from_secs(15);
 /// Units read in one transaction, and written in one.
-const READ_UNITS: u32 = 32;
-const WRITE_UNITS: usize = 32;
+const READ_UNITS: u32 = 16;
+const WRITE_UNITS: usize = 64;
 /// Transactions that write at once.
 const WRITES: usize = 2;
 /// Pages of units, and units, that are worked on at once.
@@ -63,11 +65,11 @@ struct Done {
     placed: AtomicI64,
 }
 
-/// Records as they come out of a page of units: place, group, and where each ends in `bytes`.
+/// Records as they come out of a page of units.
 #[derive(Debug, Default)]
-struct Scanned {
-    records: Vec<(u64, Option<GroupKey>, usize)>,
-    bytes: Vec<u8>,
+struct Page {
+    // Each unit's by themselves: small enough that their memory is used again.
+    units: Vec<Vec<Scanned>>,
     /// Nothing comes after it.
     is_last: bool,
 }
@@ -127,13 +129,14 @@ impl Store {
         done: &Done,
     ) -> Result<GroupCounts, StoreError> {
         let (scanned, records) = mpsc::channel(AT_ONCE);
-        let (made, ready) = mpsc::channel(WRITE_UNITS);
-        let (folder, policy) = (scratch.to_owned(), claim.spec.policy);
+        let (made, units) = mpsc::channel(AT_ONCE);
+        let (folder, policy, job_id) = (scratch.to_owned(), claim.spec.policy, claim.job_id);
         let sort = spawn_blocking(move || {
             let failed = |error: std::io::Error| scratch_failed(&folder, &error);
             let shuffle = Shuffle::new(&folder, SORT_BYTES).and_then(|empty| fill(records, empty));
             let shuffle = shuffle.map_err(failed)?;
             let Some(shuffle) = shuffle else { return Err(stopped()) };
+            tracing::debug!(job_id, "all records are read; their groups are told");
             shuffle.finish(policy, |new| made.blocking_send(new).map_err(|_| Stopped::Here)).map_err(|why| {
                 match why {
                     Stopped::Failed(error) => failed(error),
@@ -144,9 +147,10 @@ impl Store {
         let sort = async { sort.await.map_err(|_| StoreError::Internal("sorting records panicked".into()))? };
         let ((), (), counts) = futures::try_join!(
             self.read_units(claim, scanned, done),
-            self.write_units(claim, ready, done),
+            self.write_units(claim, units, done),
             sort
         )?;
+        tracing::debug!(job_id, "all units are written");
         Ok(counts)
     }
 
@@ -154,15 +158,16 @@ impl Store {
     async fn read_units(
         &self,
         claim: &Claim,
-        scanned: mpsc::Sender<Scanned>,
+        scanned: mpsc::Sender<Page>,
         done: &Done,
     ) -> Result<(), StoreError> {
         let by: Arc<[GroupField]> = claim.spec.group_by.as_slice().into();
-        let (store, job_id) = (self.clone(), claim.job_id);
-        let pages = try_unfold((store, 0), move |(store, after)| async move {
-            let page = store.next_units(job_id, after).await?;
-            let last = page.last().map(|unit| unit.last_seq);
-            Ok::<_, StoreError>(last.map(|last| (page, (store, last))))
+        let job_id = claim.job_id;
+        let begin = (self.clone(), self.fresh.follow(job_id), 0);
+        let pages = try_unfold(begin, move |(store, following, after)| async move {
+            let page = store.next_units(&following, job_id, after).await?;
+            let last = page.last().map(|unit| unit.head.last_seq);
+            Ok::<_, StoreError>(last.map(|last| (page, (store, following, last))))
         });
         let scans = pages.map_ok(|page| {
             let by = Arc::clone(&by);
@@ -173,20 +178,25 @@ impl Store {
         });
         let mut scans = std::pin::pin!(scans.try_buffered(AT_ONCE));
         while let Some(page) = scans.try_next().await? {
-            let count = i64::try_from(page.records.len()).unwrap_or(i64::MAX);
+            let count = i64::try_from(page.units.iter().map(Vec::len).sum::<usize>()).unwrap_or(i64::MAX);
             scanned.send(page).await.map_err(|_| stopped())?;
             done.read.fetch_add(count, Ordering::Relaxed);
         }
-        scanned.send(Scanned { is_last: true, ..Scanned::default() }).await.map_err(|_| stopped())
+        scanned.send(Page { is_last: true, ..Page::default() }).await.map_err(|_| stopped())
     }
 
     /// The next units, which may still be on their way; none once the job is sealed and all were given.
-    async fn next_units(&self, job_id: i64, after: i64) -> Result<Vec<UngroupedUnit>, StoreError> {
+    async fn next_units(
+        &self,
+        following: &Following,
+        job_id: i64,
+        after: i64,
+    ) -> Result<Vec<UngroupedUnit>, StoreError> {
         let begun = Instant::now();
         loop {
             // Asked first: what comes between is seen afterwards.
             let state = self.job(JobRef::Id(job_id)).await?.state;
-            let page = self.ungrouped_units(job_id, after, READ_UNITS).await?;
+            let page = self.ungrouped_units(following, job_id, after, READ_UNITS).await?;
             if !page.is_empty() || state != JobState::Importing {
                 return Ok(page);
             }
@@ -201,18 +211,27 @@ impl Store {
     async fn write_units(
         &self,
         claim: &Claim,
-        ready: mpsc::Receiver<Made>,
+        made: mpsc::Receiver<Made>,
         done: &Done,
     ) -> Result<(), StoreError> {
+        let (packed, ready) = mpsc::channel(WRITE_UNITS);
         let pack = |made| async move { spawn_blocking(move || Ready::from(made)).await };
-        let packed = ReceiverStream::new(ready).map(pack).buffered(AT_ONCE).ready_chunks(WRITE_UNITS);
-        let written = packed.map(|ready| async move {
-            let ready: Result<Vec<Ready>, _> = ready.into_iter().collect();
-            let ready = ready.map_err(|_| StoreError::Internal("packing records panicked".into()))?;
-            self.write_grouped(claim, ready, done).await
+        let pack = ReceiverStream::new(made)
+            .map(pack)
+            .buffered(AT_ONCE)
+            .map_err(|_| StoreError::Internal("packing records panicked".into()));
+        // By itself, so that it goes on while all writes wait for the disk.
+        let pack = pack.try_for_each(move |ready| {
+            let packed = packed.clone();
+            async move { packed.send(ready).await.map_err(|_| stopped()) }
         });
-        // One is written while the one before waits for the disk.
-        written.buffer_unordered(WRITES).try_collect().await
+        // One is written while the one before waits.
+        let write = ReceiverStream::new(ready)
+            .ready_chunks(WRITE_UNITS)
+            .map(|ready| self.write_grouped(claim, ready, done))
+            .buffer_unordered(WRITES)
+            .try_collect();
+        futures::try_join!(pack, write).map(|((), ())| ())
     }
 
     /// How far a job is; `None` when it is not grouped.
@@ -246,38 +265,31 @@ fn scratch_failed(folder: &Path, error: &std::io::Error) -> StoreError {
 }
 
 /// Takes all records. `None` when the reader has stopped before the last one.
-fn fill(mut pages: mpsc::Receiver<Scanned>, mut shuffle: Shuffle) -> std::io::Result<Option<Shuffle>> {
+fn fill(mut pages: mpsc::Receiver<Page>, mut shuffle: Shuffle) -> std::io::Result<Option<Shuffle>> {
     while let Some(page) = pages.blocking_recv() {
         if page.is_last {
             return Ok(Some(shuffle));
         }
-        let mut start = 0;
-        for (place, group, end) in page.records {
-            shuffle.take(place, group, &page.bytes[start..end])?;
-            start = end;
-        }
+        page.units.iter().flatten().try_for_each(|record| shuffle.take(record))?;
     }
     Ok(None)
 }
 
-fn scan_page(by: &[GroupField], page: Vec<UngroupedUnit>) -> Result<Scanned, StoreError> {
-    let records: usize = page.iter().map(|unit| unit.block.count as usize).sum();
-    let bytes: usize = page.iter().map(|unit| unit.block.plain_bytes as usize).sum();
-    let mut scanned = Scanned {
-        records: Vec::with_capacity(records),
-        // Each has a mark before it.
-        bytes: Vec::with_capacity(bytes + records * size_of::<u32>()),
-        is_last: false,
+fn scan_page(by: &[GroupField], units: Vec<UngroupedUnit>) -> Result<Page, StoreError> {
+    let units = units.into_iter().map(|unit| scan_unit(by, unit)).collect::<Result<_, _>>()?;
+    Ok(Page { units, is_last: false })
+}
+
+fn scan_unit(by: &[GroupField], unit: UngroupedUnit) -> Result<Vec<Scanned>, StoreError> {
+    let id = unit.head.id;
+    let messages = match unit.records {
+        Content::Plain(messages) => messages,
+        Content::Block(block) => messages(&block).map_err(|error| damaged(id, &error))?,
     };
-    for UngroupedUnit { id: unit, first_seq, block, .. } in page {
-        let records = decode::<Record>(&block).map_err(|error| damaged(unit, &error))?;
-        for (place, record) in (first_seq.unsigned_abs()..).zip(records) {
-            let record = record.map_err(|error| damaged(unit, &error))?;
-            let group = GroupKey::of(by, &record.payload)
-                .map_err(|error| StoreError::Damaged(unit, error.to_string()))?;
-            scan(&record, &mut scanned.bytes);
-            scanned.records.push((place, group, scanned.bytes.len()));
-        }
-    }
-    Ok(scanned)
+    let places = unit.head.first_seq.unsigned_abs()..;
+    let records = places.zip(messages).map(|(place, message)| {
+        let message = message.map_err(|error| damaged(id, &error))?;
+        Scanned::of(place, message, by).map_err(|why| StoreError::Damaged(id, why))
+    });
+    records.collect()
 }

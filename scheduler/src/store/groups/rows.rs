@@ -2,12 +2,14 @@
 
 use std::sync::atomic::Ordering;
 
+use emend_proto::Messages;
 use emend_proto::v1::Block;
 
 use super::super::db::{Column, Row, Sql, Tx, params};
 use super::super::units::{self, NewUnit, read_block};
 use super::super::{Lane, Store, StoreError, jobs};
 use super::Done;
+use super::fresh::Following;
 use super::shuffle::{Made, PLACE_BYTES, PLACES_IN_ROW};
 use crate::domain::grouping::{GroupCounts, Grouping};
 use crate::domain::job::{JobRef, JobSpec, JobState};
@@ -56,6 +58,10 @@ const MENDED: Sql = Sql::same("UPDATE groupings SET damaged_unit = NULL WHERE jo
 const PLACED: Sql = Sql::same(
     "UPDATE groupings SET state = 'placed', until = NULL, groups = $3, records_grouped = $4, records_apart = $5
      WHERE job_id = $1 AND epoch = $2 AND state = 'open'",
+);
+const HEADS: Sql = Sql::same(
+    "SELECT id, first_seq, last_seq FROM units
+     WHERE job_id = $1 AND state = 'ungrouped' AND first_seq > $2 ORDER BY first_seq LIMIT $3",
 );
 const UNGROUPED: Sql = Sql::same(
     "SELECT u.id, u.first_seq, u.last_seq, b.count, b.plain_bytes, b.checksum, b.data
@@ -109,10 +115,23 @@ pub(super) struct Claim {
 /// A unit as it was imported.
 #[derive(Debug)]
 pub(super) struct UngroupedUnit {
+    pub(super) head: Head,
+    pub(super) records: Content,
+}
+
+/// Which unit it is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Head {
     pub(super) id: UnitId,
     pub(super) first_seq: i64,
     pub(super) last_seq: i64,
-    pub(super) block: Block,
+}
+
+/// Its records: as they rest, or as they are in memory anyway.
+#[derive(Debug)]
+pub(super) enum Content {
+    Block(Block),
+    Plain(Messages),
 }
 
 /// What goes into the database as it is.
@@ -188,23 +207,32 @@ impl Store {
         .await
     }
 
+    /// The units behind this place. `following` may have what was imported just now.
     pub(super) async fn ungrouped_units(
         &self,
+        following: &Following,
         job_id: i64,
         after: i64,
         limit: u32,
     ) -> Result<Vec<UngroupedUnit>, StoreError> {
+        let heads = self.read(move |tx| {
+            Box::pin(async move {
+                tx.rows(HEADS, params![job_id, after, limit]).await?.iter().map(head).collect()
+            })
+        });
+        let heads: Vec<Head> = heads.await?;
+        let first_seqs: Vec<i64> = heads.iter().map(|head| head.first_seq).collect();
+        if let Some(plain) = following.take(&first_seqs) {
+            let units = heads.into_iter().zip(plain);
+            return Ok(units
+                .map(|(head, plain)| UngroupedUnit { head, records: Content::Plain(plain) })
+                .collect());
+        }
         self.read(move |tx| {
             Box::pin(async move {
                 let rows = tx.rows(UNGROUPED, params![job_id, after, limit]).await?;
-                let unit = |row: &Row| {
-                    Ok(UngroupedUnit {
-                        id: row.int("id")?,
-                        first_seq: row.int("first_seq")?,
-                        last_seq: row.int("last_seq")?,
-                        block: read_block(row)?,
-                    })
-                };
+                let unit =
+                    |row| Ok(UngroupedUnit { head: head(row)?, records: Content::Block(read_block(row)?) });
                 rows.iter().map(unit).collect()
             })
         })
@@ -343,6 +371,10 @@ pub(in crate::store) async fn open(tx: &mut Tx, job_id: i64) -> Result<(), Store
 /// A damaged unit was mended, or shall be tried again.
 pub(in crate::store) async fn retry(tx: &mut Tx, job_id: i64) -> Result<(), StoreError> {
     tx.execute(MENDED, params![job_id]).await.map(drop)
+}
+
+fn head(row: &Row) -> Result<Head, StoreError> {
+    Ok(Head { id: row.int("id")?, first_seq: row.int("first_seq")?, last_seq: row.int("last_seq")? })
 }
 
 pub(super) async fn find(tx: &mut Tx, job_id: i64) -> Result<Option<Grouping>, StoreError> {

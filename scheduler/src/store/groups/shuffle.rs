@@ -5,6 +5,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use bytes::Bytes;
 use emend_proto::BlockWriter;
 use emend_proto::v1::{Apart, Record};
 use prost::Message as _;
@@ -13,7 +14,7 @@ use super::roles::{Role, Roles, tell};
 use super::sorter::{Sorted, Sorter};
 use super::spool::{Spool, Spooled};
 use crate::domain::cut::Cutter;
-use crate::domain::grouping::{GroupCounts, GroupKey};
+use crate::domain::grouping::{GroupCounts, GroupField, GroupKey};
 use crate::domain::job::JobPolicy;
 use crate::domain::key::KeyCode;
 
@@ -51,10 +52,11 @@ impl Shuffle {
     }
 
     /// Takes the next record: that of place 1 first.
-    pub(super) fn take(&mut self, place: u64, group: Option<GroupKey>, scanned: &[u8]) -> io::Result<()> {
-        self.records.push(scanned)?;
+    pub(super) fn take(&mut self, record: &Scanned) -> io::Result<()> {
+        let Scanned { place, group, mark, message } = record;
+        self.records.push(&[&mark.to_le_bytes(), message])?;
         match group {
-            Some(GroupKey(group)) => self.keys.push((group, place), &[&scanned.len().to_le_bytes()]),
+            Some(GroupKey(group)) => self.keys.push((*group, *place), &[&message.len().to_le_bytes()]),
             None => Ok(()),
         }
     }
@@ -70,6 +72,7 @@ impl Shuffle {
         let (roles, counts) = tell(keys.finish()?, sorter(), sorter())?;
         let records = records.finish()?;
         let movers = pick_out(records.read()?, roles.movers, sorter())?;
+        tracing::debug!(groups = counts.groups, "groups are known; units are made");
         let mut writing = Writing {
             cutter: Cutter::new(policy),
             writer: BlockWriter::default(),
@@ -83,10 +86,23 @@ impl Shuffle {
     }
 }
 
-/// A record on its way: its key's mark, and the message.
-pub(super) fn scan(record: &Record, into: &mut Vec<u8>) {
-    into.extend_from_slice(&KeyCode::of(&record.key).mark().to_le_bytes());
-    record.encode(into).expect("a Vec grows as needed");
+/// A record as it was imported, and what it takes to find its place.
+#[derive(Debug)]
+pub(super) struct Scanned {
+    place: u64,
+    group: Option<GroupKey>,
+    /// Of its key.
+    mark: u32,
+    message: Bytes,
+}
+
+impl Scanned {
+    /// Reads a record's message; the error says what is wrong with it.
+    pub(super) fn of(place: u64, message: Bytes, by: &[GroupField]) -> Result<Self, String> {
+        let record = Record::decode(message.clone()).map_err(|_| "a record cannot be read")?;
+        let group = GroupKey::of(by, &record.payload).map_err(|error| error.to_string())?;
+        Ok(Self { place, group, mark: KeyCode::of(&record.key).mark(), message })
+    }
 }
 
 /// The records that move, by the place of the first of their group, and then by their own.
@@ -267,11 +283,11 @@ mod tests {
     fn shuffle(groups: &[u128], unit_records: u32, sort_bytes: usize, payload: usize) -> Shuffled {
         let mut shuffle = Shuffle::new(&std::env::temp_dir(), sort_bytes).unwrap();
         for (place, group) in (1..).zip(groups) {
-            let record =
-                Record { key: format!("k{place}"), payload: vec![b' '; payload].into(), ..Record::default() };
-            let mut scanned = Vec::new();
-            scan(&record, &mut scanned);
-            shuffle.take(place, (*group != NO_GROUP).then_some(GroupKey(*group)), &scanned).unwrap();
+            let key = format!("k{place}");
+            let mark = KeyCode::of(&key).mark();
+            let record = Record { key, payload: vec![b' '; payload].into(), ..Record::default() };
+            let group = (*group != NO_GROUP).then_some(GroupKey(*group));
+            shuffle.take(&Scanned { place, group, mark, message: record.encode_to_vec().into() }).unwrap();
         }
         let (mut units, mut places) = (Vec::new(), Vec::new());
         let policy = JobPolicy { unit_records, ..JobPolicy::default() };

@@ -4,13 +4,14 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Seek, Write};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 /// By what entries are sorted; no two are equal.
 pub(super) type Key = (u128, u64);
 
-/// Bytes that are made room for at once.
-const MOST_ROOM: usize = 64 * 1024 * 1024;
+/// Bytes in memory, at most.
+const MOST_BYTES: usize = 64 * 1024 * 1024;
 /// What stands before an entry: its key and its length.
 const HEAD: usize = 16 + 8 + size_of::<usize>();
 /// What a file is read by.
@@ -35,42 +36,57 @@ pub(super) struct Buffer {
 #[derive(Debug, Clone, Copy)]
 struct Entry {
     key: Key,
-    start: usize,
-    end: usize,
+    // Half a word each: a buffer is never that large, and there are as many entries as records.
+    start: u32,
+    end: u32,
+}
+
+impl Entry {
+    fn range(self) -> Range<usize> {
+        self.start as usize..self.end as usize
+    }
 }
 
 impl Buffer {
+    fn end(&self) -> io::Result<u32> {
+        u32::try_from(self.bytes.len()).map_err(|_| io::ErrorKind::FileTooLarge.into())
+    }
+
     fn size(&self) -> usize {
         self.bytes.len() + self.entries.len() * size_of::<Entry>()
     }
 }
 
 impl Sorter {
-    /// Holds about `most_bytes` in memory, and the rest in files in `folder`.
+    /// Holds about `most_bytes` in memory, never much more than 64 MiB, and the rest in files in `folder`.
     pub(super) fn new(folder: &Path, most_bytes: usize) -> Self {
+        let most_bytes = most_bytes.min(MOST_BYTES);
         // Room that is not used costs nothing, and a buffer that grows is copied again and again.
-        let bytes = Vec::with_capacity(most_bytes.min(MOST_ROOM));
-        let buffer = Buffer { bytes, entries: Vec::new() };
+        let entries = Vec::with_capacity(most_bytes / size_of::<Entry>());
+        let buffer = Buffer { bytes: Vec::with_capacity(most_bytes), entries };
         Self { folder: folder.to_owned(), most_bytes, buffer, runs: Vec::new() }
     }
 
     /// Takes an entry, given in parts.
     pub(super) fn push(&mut self, key: Key, parts: &[&[u8]]) -> io::Result<()> {
-        let start = self.buffer.bytes.len();
-        parts.iter().for_each(|part| self.buffer.bytes.extend_from_slice(part));
-        self.buffer.entries.push(Entry { key, start, end: self.buffer.bytes.len() });
-        if self.buffer.size() >= self.most_bytes { self.spill() } else { Ok(()) }
+        let buffer = &mut self.buffer;
+        let start = buffer.end()?;
+        parts.iter().for_each(|part| buffer.bytes.extend_from_slice(part));
+        let end = buffer.end()?;
+        buffer.entries.push(Entry { key, start, end });
+        if buffer.size() >= self.most_bytes { self.spill() } else { Ok(()) }
     }
 
     fn spill(&mut self) -> io::Result<()> {
         self.buffer.entries.sort_unstable_by_key(|entry| entry.key);
         // It has no name, so it is gone with this process whatever happens, and nobody else can open it.
         let mut file = BufWriter::with_capacity(WRITE_BYTES, tempfile::tempfile_in(&self.folder)?);
-        for &Entry { key: (high, low), start, end } in &self.buffer.entries {
+        for entry in &self.buffer.entries {
+            let ((high, low), bytes) = (entry.key, &self.buffer.bytes[entry.range()]);
             file.write_all(&high.to_le_bytes())?;
             file.write_all(&low.to_le_bytes())?;
-            file.write_all(&(end - start).to_le_bytes())?;
-            file.write_all(&self.buffer.bytes[start..end])?;
+            file.write_all(&bytes.len().to_le_bytes())?;
+            file.write_all(bytes)?;
         }
         let mut file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
         file.rewind()?;
@@ -111,7 +127,7 @@ impl Sorted {
             Self::Memory { buffer, next } => {
                 let Some(entry) = buffer.entries.get(*next) else { return Ok(None) };
                 *next += 1;
-                Ok(Some((entry.key, &buffer.bytes[entry.start..entry.end])))
+                Ok(Some((entry.key, &buffer.bytes[entry.range()])))
             }
             Self::Files { merge, taken } => {
                 if let Some(run) = taken.take() {

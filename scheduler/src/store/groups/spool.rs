@@ -34,10 +34,12 @@ impl Spool {
         Ok(Self { file, count: 0 })
     }
 
-    pub(super) fn push(&mut self, record: &[u8]) -> io::Result<()> {
+    /// Takes a record, given in parts.
+    pub(super) fn push(&mut self, parts: &[&[u8]]) -> io::Result<()> {
         self.count += 1;
-        self.file.write_all(&record.len().to_le_bytes())?;
-        self.file.write_all(record)
+        let length: usize = parts.iter().map(|part| part.len()).sum();
+        self.file.write_all(&length.to_le_bytes())?;
+        parts.iter().try_for_each(|part| self.file.write_all(part))
     }
 
     pub(super) fn finish(self) -> io::Result<Finished> {
