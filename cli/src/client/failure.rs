@@ -32,6 +32,9 @@ pub fn explain(status: &Status, job: &str) -> Error {
         "JOB_UNFINISHED" => anyhow!(
             "job `{job}` is not finished; `emend wait {job} --until reviewing` waits for it, --partial exports it as it is"
         ),
+        "JOB_GROUPING" => anyhow!(
+            "the records of job `{job}` are being put together by their groups; `emend status {job}` says how far it is"
+        ),
         "JOB_DIFFERS" => {
             anyhow!(
                 "there is another job `{job}`, made with other options: {said}; choose another --job name"

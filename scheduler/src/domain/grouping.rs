@@ -29,6 +29,8 @@ pub struct GroupField {
 pub struct Grouping {
     /// The units are there.
     pub is_done: bool,
+    /// They are being made, and leased as they are: some records are in none of them yet.
+    pub is_replacing: bool,
     /// Records read so far, and records that are in their units.
     pub records_read: i64,
     /// See `records_read`.

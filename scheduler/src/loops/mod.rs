@@ -149,7 +149,7 @@ async fn group(app: App) -> Result<bool, StoreError> {
     };
     let scratch = app.config.scratch();
     let gathered = tokio::select! {
-        gathered = app.store.gather(&scratch, now) => gathered?,
+        gathered = app.store.gather(&scratch, now, || app.ready.ring()) => gathered?,
         // Another scheduler begins again.
         () = app.stopping.cancelled() => return Ok(false),
     };

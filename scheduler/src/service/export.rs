@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
-use super::records::{Pick, refuse_dry, refuse_gone};
+use super::records::{Pick, refuse_dry, refuse_gone, refuse_grouping};
 use super::{App, compute, status, views};
 use crate::domain::job::JobState;
 use crate::store::{Job, JobConflict, Note, Standing, StoreError, UnitBlocks};
@@ -28,6 +28,12 @@ impl App {
         let job = self.find(&request.job).await?;
         refuse_dry(&job)?;
         refuse_gone(job.blocks_gone)?;
+        // What was exported so far would stand in another order than what follows.
+        let grouping = self.store.grouping(job.id).await.map_err(status::from_store)?;
+        let may_begin = matches!(job.state, JobState::Importing | JobState::Running);
+        refuse_grouping(
+            grouping.is_some_and(|grouping| grouping.is_replacing || may_begin && !grouping.is_done),
+        )?;
         self.check_finished(&job, request.partial).await?;
         let after =
             i64::try_from(request.after_seq).map_err(|_| status::invalid("after_seq", "is out of range"))?;

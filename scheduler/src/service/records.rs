@@ -60,6 +60,8 @@ impl App {
         let job = self.find(&request.job).await?;
         refuse_dry(&job)?;
         refuse_gone(job.blocks_gone)?;
+        let grouping = self.store.grouping(job.id).await.map_err(status::from_store)?;
+        refuse_grouping(grouping.is_some_and(|grouping| grouping.is_replacing))?;
         let mut after = page_after(&request.page_token)?;
         let limit = page_size(request.page_size, 100, 1_000) as usize;
         let pick = Pick { verdict: request.verdict(), finding: request.finding.clone() };
@@ -101,6 +103,11 @@ pub(super) fn refuse_dry(job: &Job) -> Result<(), Status> {
 
 pub(super) fn refuse_gone(blocks_gone: bool) -> Result<(), Status> {
     if blocks_gone { Err(status::from_store(StoreError::JobState(JobConflict::BlocksGone))) } else { Ok(()) }
+}
+
+/// Which places records have is not known just now.
+pub(super) fn refuse_grouping(is_moving: bool) -> Result<(), Status> {
+    if is_moving { Err(status::from_store(StoreError::JobState(JobConflict::Grouping))) } else { Ok(()) }
 }
 
 /// Which records to show.

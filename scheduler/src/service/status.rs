@@ -102,6 +102,7 @@ fn conflict_reason(conflict: JobConflict) -> &'static str {
         JobConflict::NotEnded => "JOB_NOT_ENDED",
         JobConflict::ImportUnfinished => "IMPORT_UNFINISHED",
         JobConflict::Unfinished => "JOB_UNFINISHED",
+        JobConflict::Grouping => "JOB_GROUPING",
         JobConflict::BlocksGone => "BLOCKS_GONE",
         JobConflict::Cancelled => "JOB_CANCELLED",
         JobConflict::NoCanary => "NO_CANARY",

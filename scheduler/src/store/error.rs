@@ -76,6 +76,11 @@ pub enum JobConflict {
     /// Units are not done.
     #[error("the job is not finished; wait for it, or export with `partial`")]
     Unfinished,
+    /// Records that belong together are being put into one unit.
+    #[error(
+        "the job's records are being put together, and stand in another order soon; ask again in a moment (emend status says how far it is)"
+    )]
+    Grouping,
     /// Retention has deleted the blocks.
     #[error("the job's records were deleted by retention")]
     BlocksGone,

@@ -7,7 +7,7 @@ use emend_proto::{BlockError, decode};
 
 use super::db::{Row, Sql, Tx, params};
 use super::units::{read_block, read_unit};
-use super::{Store, StoreError, keys, units};
+use super::{Store, StoreError, groups, keys, units};
 use crate::domain::unit::{Unit, UnitId};
 
 /// A unit's records and, once it is done, their results.
@@ -104,8 +104,13 @@ impl Store {
     pub async fn record(&self, job_id: i64, key: String) -> Result<Found, StoreError> {
         self.read(move |tx| {
             Box::pin(async move {
-                let found = keys::find(tx, job_id, &key).await?;
-                let (seq, record) = found.ok_or(StoreError::RecordNotFound)?;
+                let (seq, record) = match keys::find(tx, job_id, &key).await {
+                    Ok(Some(found)) => found,
+                    Ok(None) | Err(StoreError::RecordNotFound) => {
+                        return Err(groups::not_found(tx, job_id).await?);
+                    }
+                    Err(error) => return Err(error),
+                };
                 with_result(tx, job_id, seq, record).await
             })
         })
@@ -127,13 +132,16 @@ impl Store {
     }
 }
 
-/// The record at a place, of those that were imported.
-async fn at(tx: &mut Tx, job_id: i64, seq: i64) -> Result<Record, StoreError> {
+/// The unit that holds this place.
+async fn unit_of(tx: &mut Tx, job_id: i64, seq: i64) -> Result<Unit, StoreError> {
     let row = tx.row(UNIT_OF_SEQ, params![job_id, seq]).await?.ok_or(StoreError::RecordNotFound)?;
     let unit = read_unit(&row)?;
-    if seq > unit.last_seq {
-        return Err(StoreError::RecordNotFound);
-    }
+    if unit.last_seq < seq { Err(StoreError::RecordNotFound) } else { Ok(unit) }
+}
+
+/// The record at a place, of those that were imported.
+async fn at(tx: &mut Tx, job_id: i64, seq: i64) -> Result<Record, StoreError> {
+    let unit = unit_of(tx, job_id, seq).await?;
     let block = units::block(tx, unit.id, 0).await?;
     let block = block.ok_or(StoreError::JobState(super::JobConflict::BlocksGone))?;
     let place = usize::try_from(seq - unit.first_seq).map_err(|_| StoreError::RecordNotFound)?;
@@ -164,8 +172,7 @@ pub(super) async fn between(
     let mut found = Vec::new();
     let mut seq = first_seq;
     while seq <= last_seq {
-        let row = tx.row(UNIT_OF_SEQ, params![job_id, seq]).await?.ok_or(StoreError::RecordNotFound)?;
-        let unit = read_unit(&row)?;
+        let unit = unit_of(tx, job_id, seq).await?;
         let block = units::block(tx, unit.id, 0).await?;
         let block = block.ok_or(StoreError::JobState(super::JobConflict::BlocksGone))?;
         let records = decode::<Record>(&block).map_err(|error| damaged(unit.id, &error))?;
@@ -188,8 +195,7 @@ pub(super) async fn by_seqs(
 ) -> Result<Vec<(i64, Record)>, StoreError> {
     let mut found = Vec::with_capacity(seqs.len());
     while let Some(seq) = seqs.iter().next().copied() {
-        let row = tx.row(UNIT_OF_SEQ, params![job_id, seq]).await?.ok_or(StoreError::RecordNotFound)?;
-        let unit = read_unit(&row)?;
+        let unit = unit_of(tx, job_id, seq).await?;
         let block = units::block(tx, unit.id, 0).await?.ok_or(StoreError::RecordNotFound)?;
         let records = decode::<Record>(&block).map_err(|error| damaged(unit.id, &error))?;
         for (at, record) in (unit.first_seq..).zip(records) {

@@ -13,7 +13,7 @@ use emend_scheduler::domain::guard::Guard;
 use emend_scheduler::domain::job::{JobRef, JobSpec, JobState};
 use emend_scheduler::domain::schedule::Schedule;
 use emend_scheduler::domain::unit::UnitState;
-use emend_scheduler::store::{Gathered, Having, Job, SplitOutcome, StoreError};
+use emend_scheduler::store::{Gathered, Having, Job, JobConflict, SplitOutcome, StoreError};
 use emend_tests::bench::{Bench, T0, at, spec};
 use emend_tests::on_both_stores;
 use emend_tests::records::with_payload;
@@ -24,6 +24,8 @@ on_both_stores!(
     nothing_is_leased_before_records_are_put_together,
     whoever_begins_again_takes_the_place_of_who_was_at_it,
     what_an_earlier_attempt_has_left_is_deleted,
+    units_are_leased_while_others_are_made_and_whoever_comes_next_makes_the_rest,
+    a_job_that_is_cancelled_meanwhile_keeps_all_its_records,
     a_canary_is_one_of_the_new_units,
     a_damaged_unit_is_named_and_tried_again_when_asked,
     a_job_that_has_ended_is_not_put_together,
@@ -57,7 +59,7 @@ async fn imported(bench: &Bench, spec: JobSpec, rows: &[Record]) -> Job {
 }
 
 async fn gather(bench: &Bench, seconds: u64) -> Result<Option<Gathered>, StoreError> {
-    bench.store.gather(&scratch(), || at(seconds)).await
+    bench.store.gather(&scratch(), || at(seconds), || ()).await
 }
 
 async fn units(bench: &Bench, job: &Job) -> Vec<Vec<Record>> {
@@ -180,16 +182,16 @@ async fn whoever_begins_again_takes_the_place_of_who_was_at_it(bench: &Bench) {
         let slow = scope.spawn({
             let (runtime, store, folder) = (runtime.clone(), bench.store.clone(), folder.clone());
             let stands_still = &stands_still;
-            move || runtime.block_on(store.gather(&folder, stands_still))
+            move || runtime.block_on(store.gather(&folder, stands_still, || ()))
         });
         let other = scope.spawn({
             let store = bench.store.clone();
             let (stopped, go_on) = (&stopped, &go_on);
             move || {
                 stopped.wait();
-                let early = runtime.block_on(store.gather(&folder, || at(2)));
+                let early = runtime.block_on(store.gather(&folder, || at(2), || ()));
                 assert_eq!(early.unwrap(), None, "somebody is at it");
-                let late = runtime.block_on(store.gather(&folder, || at(60)));
+                let late = runtime.block_on(store.gather(&folder, || at(60), || ()));
                 go_on.wait();
                 late
             }
@@ -214,6 +216,67 @@ async fn what_an_earlier_attempt_has_left_is_deleted(bench: &Bench) {
     holds(bench, &job, &rows).await;
     let shadow = "SELECT (SELECT COUNT(*) FROM units WHERE job_id < 0) + (SELECT COUNT(*) FROM places WHERE job_id < 0)";
     assert_eq!(bench.database.int(shadow).await, 0);
+}
+
+/// Stops whoever puts records together when the first of the new units are there: as if it had died.
+async fn gather_some(bench: &Bench, seconds: u64) {
+    let stopped = tokio::sync::Notify::new();
+    let (folder, store) = (scratch(), bench.store.clone());
+    tokio::select! {
+        biased;
+        () = stopped.notified() => {}
+        gathered = store.gather(&folder, || at(seconds), || stopped.notify_one()) => panic!("{gathered:?}"),
+    }
+}
+
+async fn units_are_leased_while_others_are_made_and_whoever_comes_next_makes_the_rest(bench: &Bench) {
+    // More units than are written at once.
+    let rows = rows(900, 300);
+    let job = imported(bench, grouped("j", 4), &rows).await;
+    gather_some(bench, 1).await;
+    let grouping = bench.store.grouping(job.id).await.unwrap().unwrap();
+    assert!(grouping.is_replacing && !grouping.is_done);
+    let some = units(bench, &job).await;
+    assert!((1..200).contains(&some.len()), "{}", some.len());
+    let worker = bench.worker("w");
+    let lease = worker.lease_one(at(2)).await;
+    worker.commit(&lease, at(3)).await;
+    let failed = worker.lease_one(at(3)).await;
+    worker.fail(&failed.lease, false).await.unwrap();
+    bench.split_all(at(4)).await;
+    let placed: Vec<_> = some.iter().flatten().map(|record| record.key.as_str()).collect();
+    let found = bench.store.record(job.id, "K-000001".into()).await.unwrap();
+    assert_eq!((found.seq, found.unit.state), (1, UnitState::Done));
+    let missing = rows.iter().rfind(|row| !placed.contains(&row.key.as_str())).unwrap();
+    let moving = bench.store.record(job.id, missing.key.clone()).await;
+    assert!(matches!(moving, Err(StoreError::JobState(JobConflict::Grouping))), "{moving:?}");
+    bench.store.advance_jobs(at(4)).await.unwrap();
+    assert_eq!(bench.store.job(JobRef::Id(job.id)).await.unwrap().state, JobState::Running);
+    // Whatever the code would say of the groups now: it goes by the plan.
+    let spec = format!(
+        r#"UPDATE jobs SET group_by = '[{{"field":"id","normaliser":"exact"}}]' WHERE id = {}"#,
+        job.id
+    );
+    bench.database.execute(&spec).await;
+    let counts = gather(bench, 60).await.unwrap().unwrap().counts;
+    assert_eq!(counts.groups, 300);
+    let order: Vec<_> = units(bench, &job).await.concat().into_iter().map(|record| record.key).collect();
+    assert_eq!(order[..placed.len()], placed);
+    holds(bench, &job, &rows).await;
+    let found = bench.store.record(job.id, "K-000001".into()).await.unwrap();
+    assert_eq!((found.seq, found.unit.state), (1, UnitState::Done), "what is done stays done");
+    let plan = "SELECT COUNT(*) FROM places WHERE job_id < 0";
+    assert_eq!(bench.database.int(plan).await, 0);
+}
+
+async fn a_job_that_is_cancelled_meanwhile_keeps_all_its_records(bench: &Bench) {
+    let rows = rows(900, 300);
+    let job = imported(bench, grouped("j", 4), &rows).await;
+    gather_some(bench, 1).await;
+    bench.store.cancel_job(JobRef::Id(job.id), at(2)).await.unwrap();
+    gather(bench, 60).await.unwrap().unwrap();
+    holds(bench, &job, &rows).await;
+    assert!(bench.worker("w").lease(9, at(61)).await.is_empty());
 }
 
 async fn a_canary_is_one_of_the_new_units(bench: &Bench) {

@@ -1,9 +1,10 @@
-//! Puts the records of a job together by its groups: reads the units as they are imported, sorts the records outside the
-//! database, and writes new units once the job is sealed, in which no group is cut in two.
+//! Puts the records of a job together by its groups: reads the units as they are imported, sorts what tells their groups outside
+//! the database, and makes new units once the job is sealed, in which no group is cut in two.
 //!
-//! One scheduler does it for a job, fenced by the epoch of the job's row in `groupings`; whoever begins again deletes what
-//! came of the attempt before. Everything new stands under the job's negative id until one transaction puts it in the place of
-//! the old. What the old units hold goes afterwards, in small steps.
+//! One scheduler does it for a job, fenced by the epoch of the job's row in `groupings`. First it writes down what becomes of
+//! each record: the plan, as `places` of the job's negative id. One transaction then takes what was imported out of the way, and
+//! the new units are made in order, each leased at once. Whoever begins again goes on behind the last of them by the same plan, or,
+//! before it was complete, with the first record. What the old units hold goes afterwards, in small steps.
 
 mod fresh;
 mod roles;
@@ -13,6 +14,7 @@ mod sorter;
 mod spool;
 
 use std::path::Path;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
@@ -25,8 +27,9 @@ use tokio_stream::wrappers::ReceiverStream;
 
 use fresh::Following;
 pub(super) use fresh::Fresh;
+use roles::Written;
 use rows::{Claim, Content, Ready, UngroupedUnit};
-pub(super) use rows::{find_places, open, retry};
+pub(super) use rows::{find_places, not_found, open, retry};
 use shuffle::{Made, SORT_BYTES, Scanned, Shuffle};
 
 use super::records::damaged;
@@ -41,8 +44,6 @@ const HOLDS: Duration = Duration::from_secs(15);
 /// Units read in one transaction, and written in one.
 const READ_UNITS: u32 = 16;
 const WRITE_UNITS: usize = 64;
-/// Transactions that write at once.
-const WRITES: usize = 2;
 /// Pages of units, and units, that are worked on at once.
 const AT_ONCE: usize = 3;
 /// How long to wait for more units of a job that is still imported, and how long at most.
@@ -77,7 +78,7 @@ struct Page {
 impl Store {
     /// Puts the records of one job together, if one waits for it: one that is sealed, or else one that is imported right
     /// now, for which it is begun. `scratch` is a folder for what does not fit into the memory; `now` is asked again and
-    /// again while it goes on.
+    /// again while it goes on, and `ready` told whenever there are more units to lease.
     ///
     /// # Errors
     /// [`StoreError`]: the database or the folder fails, the job has ended, or another scheduler is at it by now. What was
@@ -86,9 +87,10 @@ impl Store {
         &self,
         scratch: &Path,
         now: impl Fn() -> Timestamp + Sync,
+        ready: impl Fn() + Sync,
     ) -> Result<Option<Gathered>, StoreError> {
         let Some(claim) = self.claim_grouping(now(), now() + HOLDS).await? else { return Ok(None) };
-        let done = Arc::new(Done::default());
+        let done = Done { placed: claim.made_to.into(), ..Done::default() };
         let beat = async {
             loop {
                 self.beat_grouping(&claim, &done, now() + HOLDS).await?;
@@ -97,7 +99,7 @@ impl Store {
         };
         let work = async {
             while self.clear_shadow(&claim).await? {}
-            self.put_together(&claim, scratch, &done).await
+            self.put_together(&claim, scratch, &done, &ready).await
         };
         let counts = tokio::select! {
             biased;
@@ -117,8 +119,6 @@ impl Store {
             _ => {}
         }
         let counts = counts?;
-        self.switch(&claim, &done, counts).await?;
-        self.ready_from.forget();
         Ok(Some(Gathered { job_id: claim.job_id, counts }))
     }
 
@@ -127,31 +127,60 @@ impl Store {
         claim: &Claim,
         scratch: &Path,
         done: &Done,
+        ready: &(impl Fn() + Sync),
     ) -> Result<GroupCounts, StoreError> {
+        let failed = |error: std::io::Error| scratch_failed(scratch, &error);
         let (scanned, records) = mpsc::channel(AT_ONCE);
-        let (made, units) = mpsc::channel(AT_ONCE);
-        let (folder, policy, job_id) = (scratch.to_owned(), claim.spec.policy, claim.job_id);
-        let sort = spawn_blocking(move || {
-            let failed = |error: std::io::Error| scratch_failed(&folder, &error);
-            let shuffle = Shuffle::new(&folder, SORT_BYTES).and_then(|empty| fill(records, empty));
-            let shuffle = shuffle.map_err(failed)?;
-            let Some(shuffle) = shuffle else { return Err(stopped()) };
-            tracing::debug!(job_id, "all records are read; their groups are told");
-            shuffle.finish(policy, |new| made.blocking_send(new).map_err(|_| Stopped::Here)).map_err(|why| {
-                match why {
-                    Stopped::Failed(error) => failed(error),
-                    Stopped::Here => stopped(),
-                }
-            })
+        let empty = Shuffle::new(scratch, SORT_BYTES).map_err(failed)?;
+        let sort = blocking(move || match fill(records, empty)? {
+            // The plan is read instead.
+            None => Err(Stopped::Here),
+            Some(shuffle) => Ok(shuffle),
         });
-        let sort = async { sort.await.map_err(|_| StoreError::Internal("sorting records panicked".into()))? };
-        let ((), (), counts) = futures::try_join!(
-            self.read_units(claim, scanned, done),
-            self.write_units(claim, units, done),
-            sort
-        )?;
-        tracing::debug!(job_id, "all units are written");
+        let sort = async { sort.await.map_err(|why| why.told(scratch)) };
+        let ((), shuffle) = futures::try_join!(self.read_units(claim, scanned, done), sort)?;
+        tracing::debug!(job_id = claim.job_id, "all records are read");
+        let (planned, counts) = match claim.planned {
+            Some(counts) => {
+                let plan = self.read_plan(claim, Written::new(shuffle.sorter())).await?.finish();
+                (plan.and_then(|plan| shuffle.go_by(plan)).map_err(failed)?, counts)
+            }
+            None => {
+                let planned = blocking(move || shuffle.plan().map_err(Stopped::from));
+                let (mut planned, counts) = planned.await.map_err(|why| why.told(scratch))?;
+                let planned = self.write_made(claim, scratch, done, &|| (), move |sink| {
+                    planned.plan.rows(|number, data| sink.take(Made::Plan { number, data }))?;
+                    Ok(planned)
+                });
+                let planned = planned.await?;
+                self.begin_replacing(claim, done, counts).await?;
+                self.ready_from.forget();
+                (planned, counts)
+            }
+        };
+        tracing::debug!(job_id = claim.job_id, "units are made");
+        let (policy, made_to) = (claim.spec.policy, claim.made_to.unsigned_abs());
+        let made = self.write_made(claim, scratch, done, ready, move |sink| {
+            planned.make(policy, made_to, |made| sink.take(made))
+        });
+        made.await?;
+        self.end_replacing(claim, done).await?;
         Ok(counts)
+    }
+
+    /// Reads what was written down.
+    async fn read_plan(&self, claim: &Claim, mut written: Written) -> Result<Written, StoreError> {
+        let mut after = 0;
+        loop {
+            let rows = self.plan_rows(claim, after, READ_UNITS).await?;
+            let Some((last, _)) = rows.last() else { return Ok(written) };
+            after = *last;
+            let read = blocking(move || {
+                rows.iter().try_for_each(|(_, row)| written.read(row))?;
+                Ok(written)
+            });
+            written = read.await.map_err(|why| why.told(Path::new("")))?;
+        }
     }
 
     /// Reads the units as they are imported, in order, until the job is sealed.
@@ -161,7 +190,8 @@ impl Store {
         scanned: mpsc::Sender<Page>,
         done: &Done,
     ) -> Result<(), StoreError> {
-        let by: Arc<[GroupField]> = claim.spec.group_by.as_slice().into();
+        let by = if claim.planned.is_some() { &[] } else { claim.spec.group_by.as_slice() };
+        let by: Arc<[GroupField]> = by.into();
         let job_id = claim.job_id;
         let begin = (self.clone(), self.fresh.follow(job_id), 0);
         let pages = try_unfold(begin, move |(store, following, after)| async move {
@@ -176,7 +206,7 @@ impl Store {
                 scan.map_err(|_| StoreError::Internal("reading records panicked".into()))?
             }
         });
-        let mut scans = std::pin::pin!(scans.try_buffered(AT_ONCE));
+        let mut scans = pin!(scans.try_buffered(AT_ONCE));
         while let Some(page) = scans.try_next().await? {
             let count = i64::try_from(page.units.iter().map(Vec::len).sum::<usize>()).unwrap_or(i64::MAX);
             scanned.send(page).await.map_err(|_| stopped())?;
@@ -207,31 +237,40 @@ impl Store {
         }
     }
 
-    /// Compresses what comes, and writes it.
-    async fn write_units(
+    /// Compresses what is made, and writes it.
+    async fn write_made<T: Send + 'static>(
         &self,
         claim: &Claim,
-        made: mpsc::Receiver<Made>,
+        scratch: &Path,
         done: &Done,
-    ) -> Result<(), StoreError> {
-        let (packed, ready) = mpsc::channel(WRITE_UNITS);
-        let pack = |made| async move { spawn_blocking(move || Ready::from(made)).await };
-        let pack = ReceiverStream::new(made)
-            .map(pack)
-            .buffered(AT_ONCE)
-            .map_err(|_| StoreError::Internal("packing records panicked".into()));
-        // By itself, so that it goes on while all writes wait for the disk.
-        let pack = pack.try_for_each(move |ready| {
-            let packed = packed.clone();
-            async move { packed.send(ready).await.map_err(|_| stopped()) }
-        });
-        // One is written while the one before waits.
-        let write = ReceiverStream::new(ready)
-            .ready_chunks(WRITE_UNITS)
-            .map(|ready| self.write_grouped(claim, ready, done))
-            .buffer_unordered(WRITES)
-            .try_collect();
-        futures::try_join!(pack, write).map(|((), ())| ())
+        ready: &(impl Fn() + Sync),
+        make: impl FnOnce(Sink) -> Result<T, Stopped> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (hand_on, made) = mpsc::channel(AT_ONCE);
+        let (packed, to_write) = mpsc::channel(WRITE_UNITS);
+        let make = blocking(move || make(Sink(hand_on)));
+        let make = async { make.await.map_err(|why| why.told(scratch)) };
+        // By itself, so that it goes on while what is written waits for the disk.
+        let pack = async move {
+            let pack = |made| blocking(move || Ok(Ready::from(made)));
+            let mut all = pin!(ReceiverStream::new(made).map(pack).buffered(AT_ONCE));
+            while let Some(one) = all.next().await {
+                let one = one.map_err(|why| why.told(scratch))?;
+                packed.send(one).await.map_err(|_| stopped())?;
+            }
+            Ok(())
+        };
+        // In order: what is there says where to go on.
+        let write = async {
+            let mut all = pin!(ReceiverStream::new(to_write).ready_chunks(WRITE_UNITS));
+            while let Some(some) = all.next().await {
+                self.write_grouped(claim, some, done).await?;
+                ready();
+            }
+            Ok(())
+        };
+        let (made, (), ()) = futures::try_join!(make, pack, write)?;
+        Ok(made)
     }
 
     /// How far a job is; `None` when it is not grouped.
@@ -243,17 +282,45 @@ impl Store {
     }
 }
 
-/// Why the sort does not go on.
+/// Takes what is made.
+struct Sink(mpsc::Sender<Made>);
+
+impl Sink {
+    fn take(&self, made: Made) -> Result<(), Stopped> {
+        self.0.blocking_send(made).map_err(|_| Stopped::Here)
+    }
+}
+
+/// Why what is done beside does not go on.
 enum Stopped {
+    /// The scratch folder.
     Failed(std::io::Error),
     /// Nobody takes what it makes: the reason is said elsewhere.
     Here,
+    Panicked,
 }
 
 impl From<std::io::Error> for Stopped {
     fn from(error: std::io::Error) -> Self {
         Self::Failed(error)
     }
+}
+
+impl Stopped {
+    fn told(self, scratch: &Path) -> StoreError {
+        match self {
+            Self::Failed(error) => scratch_failed(scratch, &error),
+            Self::Here => stopped(),
+            Self::Panicked => StoreError::Internal("putting records together panicked".into()),
+        }
+    }
+}
+
+/// Does what takes a processor, or a file, for long.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Stopped> + Send + 'static,
+) -> Result<T, Stopped> {
+    spawn_blocking(work).await.unwrap_or(Err(Stopped::Panicked))
 }
 
 fn stopped() -> StoreError {

@@ -7,7 +7,7 @@ use emend_proto::v1::Block;
 
 use super::super::db::{Column, Row, Sql, Tx, params};
 use super::super::units::{self, NewUnit, read_block};
-use super::super::{Lane, Store, StoreError, jobs};
+use super::super::{JobConflict, Lane, Store, StoreError, jobs};
 use super::Done;
 use super::fresh::Following;
 use super::shuffle::{Made, PLACE_BYTES, PLACES_IN_ROW};
@@ -25,54 +25,69 @@ const OPEN: Sql = Sql::same(
      VALUES ($1, 'open', 0, 0, 0, 0, 0, 0)",
 );
 const ONE: Sql = Sql::same("SELECT * FROM groupings WHERE job_id = $1");
-/// Guarded by its own condition, so any number of schedulers may ask. Sealed jobs go first. One that stood still is begun again
+/// Guarded by its own condition, so any number of schedulers may ask. Sealed jobs go first, and what is planned is done
+/// whatever became of the job: some of its records are in no unit until then. One that stood still is begun again
 /// when it has twice as many records: what is read in vain is never more than what is there.
 const CLAIM: Sql = Sql::same(
     "UPDATE groupings SET epoch = epoch + 1, until = $2, records_read = 0, records_placed = 0
      WHERE state = 'open' AND damaged_unit IS NULL AND (until IS NULL OR until < $1) AND job_id = (
          SELECT g.job_id FROM groupings g JOIN jobs j ON j.id = g.job_id
          WHERE g.state = 'open' AND g.damaged_unit IS NULL AND (g.until IS NULL OR g.until < $1)
-           AND NOT j.deleted AND (j.state = 'running' OR j.state = 'importing' AND j.next_seq > 1 + 2 * g.records_read)
+           AND NOT j.deleted
+           AND (g.planned OR j.state = 'running' OR j.state = 'importing' AND j.next_seq > 1 + 2 * g.records_read)
          ORDER BY j.state DESC, g.job_id LIMIT 1)
-     RETURNING job_id, epoch",
+     RETURNING *",
 );
 /// Touches nothing once another is at it, or the job has ended.
 const BEAT: Sql = Sql::same(
     "UPDATE groupings SET until = COALESCE($3, until), records_read = $4, records_placed = $5
      WHERE job_id = $1 AND epoch = $2 AND state = 'open'
        AND (SELECT 1 FROM jobs j
-            WHERE j.id = groupings.job_id AND j.state IN ('importing', 'running') AND NOT j.deleted) IS NOT NULL",
+            WHERE j.id = groupings.job_id AND (groupings.planned OR j.state IN ('importing', 'running'))
+              AND NOT j.deleted) IS NOT NULL",
 );
 /// As [`BEAT`], for those that write at once: nobody begins anew before they are through.
 const FENCE: Sql = Sql::pair(
-    "SELECT 1 AS one FROM groupings g JOIN jobs j ON j.id = g.job_id
-     WHERE g.job_id = $1 AND g.epoch = $2 AND g.state = 'open' AND j.state = 'running' AND NOT j.deleted FOR SHARE OF g",
-    "SELECT 1 AS one FROM groupings g JOIN jobs j ON j.id = g.job_id
-     WHERE g.job_id = $1 AND g.epoch = $2 AND g.state = 'open' AND j.state = 'running' AND NOT j.deleted",
+    "SELECT j.approved FROM groupings g JOIN jobs j ON j.id = g.job_id
+     WHERE g.job_id = $1 AND g.epoch = $2 AND g.state = 'open' AND (g.planned OR j.state = 'running')
+       AND NOT j.deleted FOR SHARE OF g",
+    "SELECT j.approved FROM groupings g JOIN jobs j ON j.id = g.job_id
+     WHERE g.job_id = $1 AND g.epoch = $2 AND g.state = 'open' AND (g.planned OR j.state = 'running') AND NOT j.deleted",
 );
 const DAMAGED: Sql =
     Sql::same("UPDATE groupings SET damaged_unit = $3, until = NULL WHERE job_id = $1 AND epoch = $2");
 const LEAVE_ALONE: Sql =
     Sql::same("UPDATE groupings SET until = NULL, records_read = $3 WHERE job_id = $1 AND epoch = $2");
 const MENDED: Sql = Sql::same("UPDATE groupings SET damaged_unit = NULL WHERE job_id = $1");
-const PLACED: Sql = Sql::same(
-    "UPDATE groupings SET state = 'placed', until = NULL, groups = $3, records_grouped = $4, records_apart = $5
+const PLANNED: Sql = Sql::same(
+    "UPDATE groupings SET planned = TRUE, groups = $3, records_grouped = $4, records_apart = $5
      WHERE job_id = $1 AND epoch = $2 AND state = 'open'",
 );
+const PLACED: Sql = Sql::same(
+    "UPDATE groupings SET state = 'placed', until = NULL WHERE job_id = $1 AND epoch = $2 AND state = 'open'",
+);
+/// Those that new ones take the place of are split, and were never leased.
 const HEADS: Sql = Sql::same(
     "SELECT id, first_seq, last_seq FROM units
-     WHERE job_id = $1 AND state = 'ungrouped' AND first_seq > $2 ORDER BY first_seq LIMIT $3",
+     WHERE job_id = $1 AND (state = 'ungrouped' OR state = 'split' AND epoch = 0) AND first_seq > $2
+     ORDER BY first_seq LIMIT $3",
 );
 const UNGROUPED: Sql = Sql::same(
     "SELECT u.id, u.first_seq, u.last_seq, b.count, b.plain_bytes, b.checksum, b.data
      FROM units u JOIN blocks b ON b.unit_id = u.id AND b.revision = 0
-     WHERE u.job_id = $1 AND u.state = 'ungrouped' AND u.first_seq > $2 ORDER BY u.first_seq LIMIT $3",
+     WHERE u.job_id = $1 AND (u.state = 'ungrouped' OR u.state = 'split' AND u.epoch = 0) AND u.first_seq > $2
+     ORDER BY u.first_seq LIMIT $3",
 );
-const REPLACE: [Sql; 3] = [
-    Sql::same("UPDATE units SET state = 'split' WHERE job_id = $1 AND state = 'ungrouped'"),
-    Sql::same("UPDATE units SET job_id = $1 WHERE job_id = -$1"),
-    Sql::same("UPDATE places SET job_id = $1 WHERE job_id = -$1"),
-];
+const REPLACE: Sql = Sql::same("UPDATE units SET state = 'split' WHERE job_id = $1 AND state = 'ungrouped'");
+/// The last place that is in one of the new units. They are made in order.
+const MADE_TO: Sql = Sql::same(
+    "SELECT COALESCE(MAX(last_seq), 0) AS made_to FROM units
+     WHERE job_id = $1 AND NOT (state IN ('ungrouped', 'split') AND epoch = 0)",
+);
+const PLAN: Sql = Sql::same(
+    "SELECT first_place, data FROM places WHERE job_id = -$1 AND first_place > $2 ORDER BY first_place LIMIT $3",
+);
+const CLEAR_PLACES: Sql = Sql::same("DELETE FROM places WHERE job_id = $1");
 const APPROVED: Sql = Sql::same("UPDATE units SET state = 'ready' WHERE job_id = $1 AND state = 'waiting'");
 /// While the job is worked on, that would be in the way.
 const REPLACED_JOB: Sql = Sql::same(
@@ -95,9 +110,9 @@ const BLOCKS: Sql = Sql::pair(
     "DELETE FROM blocks WHERE unit_id IN (SELECT value FROM json_each($1))",
 );
 const INSERT_PLACES: Sql = Sql::pair(
-    "INSERT INTO places (job_id, first_place, data) SELECT -$1, * FROM unnest($2::bigint[], $3::bytea[])",
+    "INSERT INTO places (job_id, first_place, data) SELECT $1, * FROM unnest($2::bigint[], $3::bytea[])",
     "INSERT INTO places (job_id, first_place, data)
-     SELECT -$1, value ->> 0, substr($3, value ->> 1, value ->> 2) FROM json_each($2)",
+     SELECT $1, value ->> 0, substr($3, value ->> 1, value ->> 2) FROM json_each($2)",
 );
 const PLACES: Sql = Sql::same(
     "SELECT first_place, data FROM places WHERE job_id = $1 AND first_place > $2 AND first_place <= $3 ORDER BY first_place",
@@ -110,6 +125,10 @@ pub(super) struct Claim {
     epoch: i64,
     pub(super) spec: JobSpec,
     made_at: Timestamp,
+    /// What came of the groups, where somebody has written down before what becomes of each record.
+    pub(super) planned: Option<GroupCounts>,
+    /// The last place that is in a new unit.
+    pub(super) made_to: i64,
 }
 
 /// A unit as it was imported.
@@ -139,6 +158,7 @@ pub(super) enum Content {
 pub(super) enum Ready {
     Unit { first_seq: i64, block: Block },
     Places { first_place: i64, data: Vec<u8> },
+    Plan { number: i64, data: Vec<u8> },
 }
 
 impl From<Made> for Ready {
@@ -147,6 +167,7 @@ impl From<Made> for Ready {
         match made {
             Made::Unit { first_seq, mut writer } => Self::Unit { first_seq, block: writer.finish() },
             Made::Places { first_place, data } => Self::Places { first_place, data },
+            Made::Plan { number, data } => Self::Plan { number, data },
         }
     }
 }
@@ -161,8 +182,10 @@ impl Store {
             Box::pin(async move {
                 let Some(row) = tx.row(CLAIM, params![now, until]).await? else { return Ok(None) };
                 let (job_id, epoch) = (row.int("job_id")?, row.int("epoch")?);
+                let planned = if row.bool("planned")? { Some(read_counts(&row)?) } else { None };
                 let job = jobs::find(tx, &JobRef::Id(job_id)).await?;
-                Ok(Some(Claim { job_id, epoch, spec: job.spec, made_at: now }))
+                let made_to = made_to(tx, job_id).await?;
+                Ok(Some(Claim { job_id, epoch, spec: job.spec, made_at: now, planned, made_to }))
             })
         })
         .await
@@ -195,11 +218,14 @@ impl Store {
         note.await.map(drop)
     }
 
-    /// Deletes some of what an earlier attempt has left; whether there was any.
+    /// Deletes some of what an earlier attempt has left, and is of no use; whether there was any.
     pub(super) async fn clear_shadow(&self, claim: &Claim) -> Result<bool, StoreError> {
-        let job_id = claim.job_id;
+        let (job_id, planned) = (claim.job_id, claim.planned.is_some());
         self.write(Lane::Normal, move |tx| {
             Box::pin(async move {
+                if planned {
+                    return Ok(tx.execute(CLEAR_PLACES, params![job_id]).await? > 0);
+                }
                 let places = tx.execute(SHADOW_PLACES, params![job_id]).await?;
                 Ok(delete(tx, SHADOW, job_id).await? || places > 0)
             })
@@ -245,36 +271,33 @@ impl Store {
         ready: Vec<Ready>,
         done: &Done,
     ) -> Result<(), StoreError> {
-        let (mut new, mut first_places, mut data, mut records) = (Vec::new(), Vec::new(), Vec::new(), 0);
+        let (mut new, mut places, mut plan, mut records) = (Vec::new(), Rows::default(), Rows::default(), 0);
         for ready in ready {
             match ready {
                 Ready::Unit { first_seq, block } => {
                     records += i64::from(block.count);
-                    // Whether it was approved meanwhile is seen to in the end.
-                    let state = claim.spec.first_state(first_seq, false);
-                    new.push(NewUnit { first_seq, attempts: claim.spec.policy.attempts, state, block });
+                    new.push((first_seq, block));
                 }
-                Ready::Places { first_place, data: row } => {
-                    first_places.push(first_place);
-                    data.push(row);
-                }
+                Ready::Places { first_place, data } => places.push(first_place, data),
+                Ready::Plan { number, data } => plan.push(number, data),
             }
         }
-        let (job_id, epoch, made_at) = (claim.job_id, claim.epoch, claim.made_at);
+        let (job_id, epoch, made_at, spec) = (claim.job_id, claim.epoch, claim.made_at, claim.spec.clone());
         self.write(Lane::Normal, move |tx| {
             Box::pin(async move {
-                if tx.row(FENCE, params![job_id, epoch]).await?.is_none() {
-                    return Err(lost());
-                }
+                let row = tx.row(FENCE, params![job_id, epoch]).await?.ok_or_else(lost)?;
+                let approved = row.bool("approved")?;
+                let new = new.into_iter().map(|(first_seq, block)| {
+                    // Whether it is approved just now is seen to in the end.
+                    let state = spec.first_state(first_seq, approved);
+                    NewUnit { first_seq, attempts: spec.policy.attempts, state, block }
+                });
+                let new: Vec<_> = new.collect();
                 if !new.is_empty() {
-                    units::insert(tx, -job_id, new, made_at).await?;
+                    units::insert(tx, job_id, new, made_at).await?;
                 }
-                let rows = first_places.len();
-                if rows > 0 {
-                    let table = vec![Column::Ints(first_places), Column::Blobs(data)];
-                    tx.execute_exactly(rows, INSERT_PLACES, params![job_id, table]).await?;
-                }
-                Ok(())
+                places.insert(tx, job_id).await?;
+                plan.insert(tx, -job_id).await
             })
         })
         .await?;
@@ -282,33 +305,67 @@ impl Store {
         Ok(())
     }
 
-    /// Puts what is new in the place of what was imported.
-    pub(super) async fn switch(
+    /// What becomes of each record is written down: from now on what was imported is replaced by what is made.
+    pub(super) async fn begin_replacing(
         &self,
         claim: &Claim,
         done: &Done,
         counts: GroupCounts,
     ) -> Result<(), StoreError> {
         let (job_id, epoch) = (claim.job_id, claim.epoch);
-        let placed = done.placed.load(Ordering::Relaxed);
+        let read = done.read.load(Ordering::Relaxed);
         let beat = claim.beat(done, None);
         self.write(Lane::Normal, move |tx| {
             Box::pin(async move {
                 let job = jobs::lock(tx, &JobRef::Id(job_id)).await?;
                 beat.hold(tx).await?;
-                let records = job.records();
-                if placed != records || job.state != JobState::Running {
-                    let wrong = format!("of {records} records {placed} were put together");
+                if read != job.records() || job.state != JobState::Running {
+                    let wrong = format!("of {} records {read} were read", job.records());
                     return Err(StoreError::Internal(wrong));
                 }
-                for step in REPLACE {
-                    tx.execute(step, params![job_id]).await?;
+                tx.execute(REPLACE, params![job_id]).await?;
+                let GroupCounts { groups, grouped, apart } = counts;
+                tx.execute_exactly(1, PLANNED, params![job_id, epoch, groups, grouped, apart]).await
+            })
+        })
+        .await
+    }
+
+    /// The rows of the plan behind this one, with their numbers.
+    pub(super) async fn plan_rows(
+        &self,
+        claim: &Claim,
+        after: i64,
+        limit: u32,
+    ) -> Result<Vec<(i64, Vec<u8>)>, StoreError> {
+        let job_id = claim.job_id;
+        self.read(move |tx| {
+            Box::pin(async move {
+                let rows = tx.rows(PLAN, params![job_id, after, limit]).await?;
+                rows.iter().map(|row| Ok((row.int("first_place")?, row.bytes("data")?.to_vec()))).collect()
+            })
+        })
+        .await
+    }
+
+    /// All records are in new units.
+    pub(super) async fn end_replacing(&self, claim: &Claim, done: &Done) -> Result<(), StoreError> {
+        let (job_id, epoch) = (claim.job_id, claim.epoch);
+        let beat = claim.beat(done, None);
+        self.write(Lane::Normal, move |tx| {
+            Box::pin(async move {
+                let job = jobs::lock(tx, &JobRef::Id(job_id)).await?;
+                beat.hold(tx).await?;
+                let (records, made_to) = (job.records(), made_to(tx, job_id).await?);
+                if made_to != records {
+                    let wrong = format!("of {records} records {made_to} were put together");
+                    return Err(StoreError::Internal(wrong));
                 }
                 if job.approved {
                     tx.execute(APPROVED, params![job_id]).await?;
                 }
-                let GroupCounts { groups, grouped, apart } = counts;
-                tx.execute_exactly(1, PLACED, params![job_id, epoch, groups, grouped, apart]).await
+                tx.execute(SHADOW_PLACES, params![job_id]).await?;
+                tx.execute_exactly(1, PLACED, params![job_id, epoch]).await
             })
         })
         .await
@@ -377,15 +434,49 @@ fn head(row: &Row) -> Result<Head, StoreError> {
     Ok(Head { id: row.int("id")?, first_seq: row.int("first_seq")?, last_seq: row.int("last_seq")? })
 }
 
-pub(super) async fn find(tx: &mut Tx, job_id: i64) -> Result<Option<Grouping>, StoreError> {
-    let Some(row) = tx.row(ONE, params![job_id]).await? else { return Ok(None) };
-    let counts = GroupCounts {
+fn read_counts(row: &Row) -> Result<GroupCounts, StoreError> {
+    Ok(GroupCounts {
         groups: row.int("groups")?,
         grouped: row.int("records_grouped")?,
         apart: row.int("records_apart")?,
-    };
+    })
+}
+
+async fn made_to(tx: &mut Tx, job_id: i64) -> Result<i64, StoreError> {
+    let row = tx.row(MADE_TO, params![job_id]).await?;
+    row.ok_or_else(|| StoreError::Internal("a maximum gave no row".into()))?.int("made_to")
+}
+
+/// Rows of `places`.
+#[derive(Default)]
+struct Rows {
+    numbers: Vec<i64>,
+    data: Vec<Vec<u8>>,
+}
+
+impl Rows {
+    fn push(&mut self, number: i64, data: Vec<u8>) {
+        self.numbers.push(number);
+        self.data.push(data);
+    }
+
+    async fn insert(self, tx: &mut Tx, job_id: i64) -> Result<(), StoreError> {
+        let rows = self.numbers.len();
+        if rows == 0 {
+            return Ok(());
+        }
+        let table = vec![Column::Ints(self.numbers), Column::Blobs(self.data)];
+        tx.execute_exactly(rows, INSERT_PLACES, params![job_id, table]).await
+    }
+}
+
+pub(super) async fn find(tx: &mut Tx, job_id: i64) -> Result<Option<Grouping>, StoreError> {
+    let Some(row) = tx.row(ONE, params![job_id]).await? else { return Ok(None) };
+    let counts = read_counts(&row)?;
+    let is_done = row.text("state")? != "open";
     Ok(Some(Grouping {
-        is_done: row.text("state")? != "open",
+        is_done,
+        is_replacing: !is_done && row.bool("planned")?,
         records_read: row.int("records_read")?,
         records_placed: row.int("records_placed")?,
         counts,
@@ -418,6 +509,12 @@ pub(in crate::store) async fn find_places(
         }
     }
     Ok(Some(seqs))
+}
+
+/// Why there is no record with a key: while records are put together, some stand nowhere.
+pub(in crate::store) async fn not_found(tx: &mut Tx, job_id: i64) -> Result<StoreError, StoreError> {
+    let is_replacing = find(tx, job_id).await?.is_some_and(|grouping| grouping.is_replacing);
+    Ok(if is_replacing { StoreError::JobState(JobConflict::Grouping) } else { StoreError::RecordNotFound })
 }
 
 async fn delete(tx: &mut Tx, units: Sql, job_id: i64) -> Result<bool, StoreError> {

@@ -10,9 +10,9 @@ use emend_proto::BlockWriter;
 use emend_proto::v1::{Apart, Record};
 use prost::Message as _;
 
-use super::roles::{Role, Roles, tell};
+use super::roles::{Plan, Role, Roles};
 use super::sorter::{Sorted, Sorter};
-use super::spool::{Spool, Spooled};
+use super::spool::{Finished, Spool, Spooled};
 use crate::domain::cut::Cutter;
 use crate::domain::grouping::{GroupCounts, GroupField, GroupKey};
 use crate::domain::job::JobPolicy;
@@ -34,6 +34,8 @@ pub(super) enum Made {
     Unit { first_seq: i64, writer: BlockWriter },
     /// Where the records went that were imported in this place and those that follow.
     Places { first_place: i64, data: Vec<u8> },
+    /// A row of the plan.
+    Plan { number: i64, data: Vec<u8> },
 }
 
 /// Records on their way into their groups.
@@ -61,28 +63,54 @@ impl Shuffle {
         }
     }
 
-    /// No record comes any more: hands on what is made of them, and counts.
-    pub(super) fn finish<E: From<io::Error>>(
-        self,
-        policy: JobPolicy,
-        mut made: impl FnMut(Made) -> Result<(), E>,
-    ) -> Result<GroupCounts, E> {
+    /// One that sorts where this one does.
+    pub(super) fn sorter(&self) -> Sorter {
+        Sorter::new(&self.folder, self.sort_bytes)
+    }
+
+    /// No record comes any more: says what becomes of each, and counts.
+    pub(super) fn plan(self) -> io::Result<(Planned, GroupCounts)> {
         let Self { folder, sort_bytes, records, keys } = self;
-        let sorter = || Sorter::new(&folder, sort_bytes);
-        let (roles, counts) = tell(keys.finish()?, sorter(), sorter())?;
-        let records = records.finish()?;
-        let movers = pick_out(records.read()?, roles.movers, sorter())?;
-        tracing::debug!(groups = counts.groups, "groups are known; units are made");
+        let (plan, counts) = Plan::tell(keys.finish()?, Sorter::new(&folder, sort_bytes))?;
+        Ok((Planned { folder, sort_bytes, records: records.finish()?, plan }, counts))
+    }
+
+    /// As [`Shuffle::plan`], where that is known already.
+    pub(super) fn go_by(self, plan: Plan) -> io::Result<Planned> {
+        let Self { folder, sort_bytes, records, .. } = self;
+        Ok(Planned { folder, sort_bytes, records: records.finish()?, plan })
+    }
+}
+
+/// Records, and what becomes of them.
+#[derive(Debug)]
+pub(super) struct Planned {
+    folder: PathBuf,
+    sort_bytes: usize,
+    records: Finished,
+    pub(super) plan: Plan,
+}
+
+impl Planned {
+    /// Hands on what is made of the records. What holds those up to the place `made_to` was made before, and is not made again.
+    pub(super) fn make<E: From<io::Error>>(
+        mut self,
+        policy: JobPolicy,
+        made_to: u64,
+        mut made: impl FnMut(Made) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let sorter = || Sorter::new(&self.folder, self.sort_bytes);
+        let movers = pick_out(self.records.read()?, self.plan.roles()?, sorter())?;
         let mut writing = Writing {
             cutter: Cutter::new(policy),
             writer: BlockWriter::default(),
+            made_to,
             first_seq: 1,
             next_seq: 1,
             places: sorter(),
         };
-        writing.units(records.read()?, Roles::new(roles.all)?, Movers::new(movers)?, &mut made)?;
-        tell_places(writing.places.finish()?, &mut made)?;
-        Ok(counts)
+        writing.units(self.records.read()?, self.plan.roles()?, Movers::new(movers)?, &mut made)?;
+        tell_places(writing.places.finish()?, &mut made)
     }
 }
 
@@ -100,16 +128,19 @@ impl Scanned {
     /// Reads a record's message; the error says what is wrong with it.
     pub(super) fn of(place: u64, message: Bytes, by: &[GroupField]) -> Result<Self, String> {
         let record = Record::decode(message.clone()).map_err(|_| "a record cannot be read")?;
-        let group = GroupKey::of(by, &record.payload).map_err(|error| error.to_string())?;
+        let group = match by {
+            // The groups are known.
+            [] => None,
+            by => GroupKey::of(by, &record.payload).map_err(|error| error.to_string())?,
+        };
         Ok(Self { place, group, mark: KeyCode::of(&record.key).mark(), message })
     }
 }
 
 /// The records that move, by the place of the first of their group, and then by their own.
-fn pick_out(mut records: Spooled<'_>, mut movers: Sorted, mut by_first: Sorter) -> io::Result<Sorted> {
+fn pick_out(mut records: Spooled<'_>, mut roles: Roles<'_>, mut by_first: Sorter) -> io::Result<Sorted> {
     let mut place = 0;
-    while let Some(((_, mover), first)) = movers.next()? {
-        let first = number(first);
+    while let Some((mover, first)) = roles.next_mover()? {
         while place + 1 < mover {
             records.skip()?;
             place += 1;
@@ -153,6 +184,8 @@ impl Movers {
 struct Writing {
     cutter: Cutter,
     writer: BlockWriter,
+    /// Places up to this one are in units that were made before.
+    made_to: u64,
     /// Of the unit.
     first_seq: u64,
     next_seq: u64,
@@ -163,7 +196,7 @@ impl Writing {
     fn units<E: From<io::Error>>(
         &mut self,
         mut records: Spooled<'_>,
-        mut roles: Roles,
+        mut roles: Roles<'_>,
         mut movers: Movers,
         made: &mut impl FnMut(Made) -> Result<(), E>,
     ) -> Result<(), E> {
@@ -173,7 +206,7 @@ impl Writing {
         loop {
             place += 1;
             let role = roles.of(place)?;
-            if role == Role::Moves {
+            if matches!(role, Role::Moves(_)) {
                 records.skip()?;
                 continue;
             }
@@ -197,7 +230,7 @@ impl Writing {
                     let apart = Record { apart: Apart::TooLarge.into(), ..Record::default() };
                     take(place, record, &apart.encode_to_vec());
                 }
-                Role::Alone | Role::Moves => take(place, record, &[]),
+                Role::Alone | Role::Moves(_) => take(place, record, &[]),
             }
             self.write(&mut group, &mut bytes, made)?;
         }
@@ -210,18 +243,25 @@ impl Writing {
         bytes: &mut Vec<u8>,
         made: &mut impl FnMut(Made) -> Result<(), E>,
     ) -> Result<(), E> {
-        if self.cutter.take(group.len(), bytes.len()) {
+        // A unit ends where a group does, so a group was made as a whole or not at all.
+        let is_made = self.next_seq <= self.made_to;
+        if !is_made && self.cutter.take(group.len(), bytes.len()) {
             self.end_unit(made)?;
         }
         let mut start = 0;
         for (place, end) in group.drain(..) {
             let (mark, record) = bytes[start..end].split_at(size_of::<u32>());
-            self.writer.push_encoded(record);
+            if !is_made {
+                self.writer.push_encoded(record);
+            }
             self.places.push((0, place), &[&self.next_seq.to_le_bytes(), mark])?;
             self.next_seq += 1;
             start = end;
         }
         bytes.clear();
+        if is_made {
+            self.first_seq = self.next_seq;
+        }
         Ok(())
     }
 
@@ -268,6 +308,7 @@ mod tests {
     use emend_proto::decode;
     use proptest::prelude::*;
 
+    use super::super::roles::Written;
     use super::*;
     use crate::domain::grouping::{MAX_GROUP_BYTES, MAX_GROUP_RECORDS};
 
@@ -281,6 +322,16 @@ mod tests {
     }
 
     fn shuffle(groups: &[u128], unit_records: u32, sort_bytes: usize, payload: usize) -> Shuffled {
+        shuffle_from(groups, unit_records, sort_bytes, payload, 0)
+    }
+
+    fn shuffle_from(
+        groups: &[u128],
+        unit_records: u32,
+        sort_bytes: usize,
+        payload: usize,
+        made_to: u64,
+    ) -> Shuffled {
         let mut shuffle = Shuffle::new(&std::env::temp_dir(), sort_bytes).unwrap();
         for (place, group) in (1..).zip(groups) {
             let key = format!("k{place}");
@@ -295,7 +346,10 @@ mod tests {
             match made {
                 Made::Unit { first_seq, mut writer } => {
                     let seen: usize = units.iter().map(Vec::len).sum();
-                    assert_eq!(usize::try_from(first_seq).unwrap(), seen + 1);
+                    assert_eq!(
+                        usize::try_from(first_seq).unwrap(),
+                        usize::try_from(made_to).unwrap() + seen + 1
+                    );
                     units.push(decode(&writer.finish()).unwrap().map(Result::unwrap).collect());
                 }
                 Made::Places { first_place, data } => {
@@ -306,10 +360,15 @@ mod tests {
                         (seq, u32::from_le_bytes(mark.try_into().unwrap()))
                     }));
                 }
+                Made::Plan { .. } => unreachable!("the plan is written before"),
             }
             Ok::<_, io::Error>(())
         };
-        let counts = shuffle.finish(policy, made).unwrap();
+        let (mut planned, counts) = shuffle.plan().unwrap();
+        let mut written = Written::new(Sorter::new(&std::env::temp_dir(), sort_bytes));
+        planned.plan.rows(|_, row| written.read(&row)).unwrap();
+        planned.plan = written.finish().unwrap();
+        planned.make(policy, made_to, made).unwrap();
         Shuffled { units, places, counts }
     }
 
@@ -323,6 +382,7 @@ mod tests {
             groups in prop::collection::vec(0..40_u128, 0..400),
             unit_records in 1..60_u32,
             sort_bytes in 1..20_000_usize,
+            last_made in 0..40_usize,
         ) {
             let Shuffled { units, places, counts } = shuffle(&groups, unit_records, sort_bytes, 10);
             let records: Vec<&Record> = units.iter().flatten().collect();
@@ -356,6 +416,11 @@ mod tests {
             let grouped: usize = members.values().map(Vec::len).sum();
             let expected = GroupCounts { groups: members.len() as i64, grouped: grouped as i64, apart: 0 };
             prop_assert_eq!(counts, expected);
+            // Who begins again behind any of the units makes the rest, whatever a unit is to hold now.
+            let made_to = units.iter().take(last_made).map(Vec::len).sum();
+            let rest = shuffle_from(&groups, unit_records + 3, sort_bytes, 10, made_to as u64);
+            prop_assert_eq!(rest.units.concat(), units.concat().split_off(made_to));
+            prop_assert_eq!(rest.places, places);
         }
     }
 

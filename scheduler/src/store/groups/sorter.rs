@@ -106,9 +106,7 @@ impl Sorter {
         drop(self.buffer);
         let mut merge =
             Merge { runs: self.runs.into_iter().map(Run::new).collect(), heads: BinaryHeap::new() };
-        for run in 0..merge.runs.len() {
-            merge.advance(run)?;
-        }
+        merge.rewind()?;
         Ok(Sorted::Files { merge, taken: None })
     }
 }
@@ -121,6 +119,18 @@ pub(super) enum Sorted {
 }
 
 impl Sorted {
+    /// Begins again with the first entry.
+    pub(super) fn rewind(&mut self) -> io::Result<()> {
+        match self {
+            Self::Memory { next, .. } => *next = 0,
+            Self::Files { merge, taken } => {
+                *taken = None;
+                merge.rewind()?;
+            }
+        }
+        Ok(())
+    }
+
     /// The next entry.
     pub(super) fn next(&mut self) -> io::Result<Option<(Key, &[u8])>> {
         match self {
@@ -155,6 +165,15 @@ struct Run {
 }
 
 impl Merge {
+    fn rewind(&mut self) -> io::Result<()> {
+        self.heads.clear();
+        for run in 0..self.runs.len() {
+            self.runs[run].file.rewind()?;
+            self.advance(run)?;
+        }
+        Ok(())
+    }
+
     fn advance(&mut self, run: usize) -> io::Result<()> {
         if let Some(key) = self.runs[run].read()? {
             self.heads.push(Reverse((key, run)));
@@ -202,6 +221,14 @@ mod tests {
         while let Some((key, bytes)) = sorted.next().unwrap() {
             found.push((key, bytes.to_vec()));
         }
+        sorted.rewind().unwrap();
+        for entry in &found {
+            assert_eq!(
+                sorted.next().unwrap().map(|(key, bytes)| (key, bytes.to_vec())).as_ref(),
+                Some(entry)
+            );
+        }
+        assert!(sorted.next().unwrap().is_none());
         found
     }
 
