@@ -124,7 +124,10 @@ impl Store {
     pub async fn record_at(&self, job_id: i64, seq: i64) -> Result<Found, StoreError> {
         self.read(move |tx| {
             Box::pin(async move {
-                let record = at(tx, job_id, seq).await?;
+                let record = match at(tx, job_id, seq).await {
+                    Err(StoreError::RecordNotFound) => return Err(groups::not_found(tx, job_id).await?),
+                    found => found?,
+                };
                 with_result(tx, job_id, seq, record).await
             })
         })

@@ -250,6 +250,8 @@ async fn units_are_leased_while_others_are_made_and_whoever_comes_next_makes_the
     let missing = rows.iter().rfind(|row| !placed.contains(&row.key.as_str())).unwrap();
     let moving = bench.store.record(job.id, missing.key.clone()).await;
     assert!(matches!(moving, Err(StoreError::JobState(JobConflict::Grouping))), "{moving:?}");
+    let last = bench.store.record_at(job.id, 900).await;
+    assert!(matches!(last, Err(StoreError::JobState(JobConflict::Grouping))), "{last:?}");
     bench.store.advance_jobs(at(4)).await.unwrap();
     assert_eq!(bench.store.job(JobRef::Id(job.id)).await.unwrap().state, JobState::Running);
     // Whatever the code would say of the groups now: it goes by the plan.

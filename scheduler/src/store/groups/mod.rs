@@ -6,6 +6,7 @@
 //! the new units are made in order, each leased at once. Whoever begins again goes on behind the last of them by the same plan, or,
 //! before it was complete, with the first record. What the old units hold goes afterwards, in small steps.
 
+mod content;
 mod fresh;
 mod roles;
 mod rows;
@@ -25,12 +26,14 @@ use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 use tokio_stream::wrappers::ReceiverStream;
 
+pub(super) use content::find_places;
+use content::{Content, Ready, UngroupedUnit};
 use fresh::Following;
 pub(super) use fresh::Fresh;
 use roles::Written;
-use rows::{Claim, Content, Ready, UngroupedUnit};
-pub(super) use rows::{find_places, not_found, open, retry};
-use shuffle::{Made, SORT_BYTES, Scanned, Shuffle};
+use rows::Claim;
+pub(super) use rows::{not_found, open, retry};
+use shuffle::{Made, Planned, SORT_BYTES, Scanned, Shuffle};
 
 use super::records::damaged;
 use super::{JobConflict, Store, StoreError};
@@ -118,8 +121,7 @@ impl Store {
             }
             _ => {}
         }
-        let counts = counts?;
-        Ok(Some(Gathered { job_id: claim.job_id, counts }))
+        Ok(Some(Gathered { job_id: claim.job_id, counts: counts? }))
     }
 
     async fn put_together(
@@ -132,31 +134,16 @@ impl Store {
         let failed = |error: std::io::Error| scratch_failed(scratch, &error);
         let (scanned, records) = mpsc::channel(AT_ONCE);
         let empty = Shuffle::new(scratch, SORT_BYTES).map_err(failed)?;
-        let sort = blocking(move || match fill(records, empty)? {
-            // The plan is read instead.
-            None => Err(Stopped::Here),
-            Some(shuffle) => Ok(shuffle),
-        });
+        let sort = blocking(move || fill(records, empty));
         let sort = async { sort.await.map_err(|why| why.told(scratch)) };
         let ((), shuffle) = futures::try_join!(self.read_units(claim, scanned, done), sort)?;
         tracing::debug!(job_id = claim.job_id, "all records are read");
         let (planned, counts) = match claim.planned {
             Some(counts) => {
-                let plan = self.read_plan(claim, Written::new(shuffle.sorter())).await?.finish();
+                let plan = self.read_plan(claim, scratch, Written::new(shuffle.sorter())).await?.finish();
                 (plan.and_then(|plan| shuffle.go_by(plan)).map_err(failed)?, counts)
             }
-            None => {
-                let planned = blocking(move || shuffle.plan().map_err(Stopped::from));
-                let (mut planned, counts) = planned.await.map_err(|why| why.told(scratch))?;
-                let planned = self.write_made(claim, scratch, done, &|| (), move |sink| {
-                    planned.plan.rows(|number, data| sink.take(Made::Plan { number, data }))?;
-                    Ok(planned)
-                });
-                let planned = planned.await?;
-                self.begin_replacing(claim, done, counts).await?;
-                self.ready_from.forget();
-                (planned, counts)
-            }
+            None => self.plan(claim, scratch, done, shuffle).await?,
         };
         tracing::debug!(job_id = claim.job_id, "units are made");
         let (policy, made_to) = (claim.spec.policy, claim.made_to.unsigned_abs());
@@ -168,8 +155,33 @@ impl Store {
         Ok(counts)
     }
 
+    /// Says what becomes of each record, and writes it down.
+    async fn plan(
+        &self,
+        claim: &Claim,
+        scratch: &Path,
+        done: &Done,
+        shuffle: Shuffle,
+    ) -> Result<(Planned, GroupCounts), StoreError> {
+        let planned = blocking(move || shuffle.plan().map_err(Stopped::from));
+        let (mut planned, counts) = planned.await.map_err(|why| why.told(scratch))?;
+        let written = self.write_made(claim, scratch, done, &|| (), move |sink| {
+            planned.plan.rows(|number, data| sink.take(Made::Plan { number, data }))?;
+            Ok(planned)
+        });
+        let planned = written.await?;
+        self.begin_replacing(claim, done, counts).await?;
+        self.ready_from.forget();
+        Ok((planned, counts))
+    }
+
     /// Reads what was written down.
-    async fn read_plan(&self, claim: &Claim, mut written: Written) -> Result<Written, StoreError> {
+    async fn read_plan(
+        &self,
+        claim: &Claim,
+        scratch: &Path,
+        mut written: Written,
+    ) -> Result<Written, StoreError> {
         let mut after = 0;
         loop {
             let rows = self.plan_rows(claim, after, READ_UNITS).await?;
@@ -179,7 +191,7 @@ impl Store {
                 rows.iter().try_for_each(|(_, row)| written.read(row))?;
                 Ok(written)
             });
-            written = read.await.map_err(|why| why.told(Path::new("")))?;
+            written = read.await.map_err(|why| why.told(scratch))?;
         }
     }
 
@@ -295,7 +307,7 @@ impl Sink {
 enum Stopped {
     /// The scratch folder.
     Failed(std::io::Error),
-    /// Nobody takes what it makes: the reason is said elsewhere.
+    /// Nobody gives what it needs, or takes what it makes: the reason is said elsewhere.
     Here,
     Panicked,
 }
@@ -331,15 +343,16 @@ fn scratch_failed(folder: &Path, error: &std::io::Error) -> StoreError {
     StoreError::Internal(format!("cannot sort records in {} (scheduler.scratch): {error}", folder.display()))
 }
 
-/// Takes all records. `None` when the reader has stopped before the last one.
-fn fill(mut pages: mpsc::Receiver<Page>, mut shuffle: Shuffle) -> std::io::Result<Option<Shuffle>> {
+/// Takes all records.
+fn fill(mut pages: mpsc::Receiver<Page>, mut shuffle: Shuffle) -> Result<Shuffle, Stopped> {
     while let Some(page) = pages.blocking_recv() {
         if page.is_last {
-            return Ok(Some(shuffle));
+            return Ok(shuffle);
         }
         page.units.iter().flatten().try_for_each(|record| shuffle.take(record))?;
     }
-    Ok(None)
+    // Whoever reads has stopped before the last one.
+    Err(Stopped::Here)
 }
 
 fn scan_page(by: &[GroupField], units: Vec<UngroupedUnit>) -> Result<Page, StoreError> {
