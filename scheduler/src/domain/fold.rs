@@ -55,7 +55,7 @@ impl Normaliser {
 fn text(value: &str) -> String {
     let mut folded = String::with_capacity(value.len());
     for c in value.chars() {
-        match LATIN.get(c as usize) {
+        match LETTERS.get(c as usize) {
             Some(Letter::One(letter)) => folded.push(*letter),
             Some(Letter::Gone) => {}
             Some(Letter::Unusual) | None => return any_text(value),
@@ -72,21 +72,21 @@ enum Letter {
     Unusual,
 }
 
-/// Letters that names are written in: looked up, since millions of them are folded.
-static LATIN: LazyLock<Vec<Letter>> = LazyLock::new(|| {
-    // Up to the last of the letters that Vietnamese has a place for; marks that stand by themselves among them.
-    let letter = |code| {
-        let c = char::from_u32(code)?;
+impl Letter {
+    fn of(c: char) -> Self {
         let text = any_text(c.encode_utf8(&mut [0; 4]));
         let mut letters = text.chars();
-        let first = letters.next();
-        let is_mark = canonical_combining_class(c) != 0;
-        (letters.next().is_none() && !(is_mark && first.is_some())).then_some(first)
-    };
-    let letter =
-        |code| letter(code).map_or(Letter::Unusual, |letter| letter.map_or(Letter::Gone, Letter::One));
-    (0..0x1F00).map(letter).collect()
-});
+        match (letters.next(), letters.next()) {
+            (None, _) => Self::Gone,
+            // The place of a mark depends on those beside it.
+            (Some(letter), None) if canonical_combining_class(c) == 0 => Self::One(letter),
+            _ => Self::Unusual,
+        }
+    }
+}
+
+/// Letters and marks up to the last that Vietnamese has a place for: looked up, since millions of them are folded.
+static LETTERS: LazyLock<Vec<Letter>> = LazyLock::new(|| ('\0'..'\u{1F00}').map(Letter::of).collect());
 
 /// Any script's letters.
 fn any_text(value: &str) -> String {

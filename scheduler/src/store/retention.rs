@@ -33,6 +33,7 @@ const DELETE_LATE_BLOCKS: Sql = Sql::pair(
     "DELETE FROM blocks WHERE unit_id IN (SELECT value FROM json_each($1))",
 );
 const DELETE_PLACES: Sql = Sql::same("DELETE FROM places WHERE job_id IN ($1, -$1)");
+const DELETE_PLAN: Sql = Sql::same("DELETE FROM plans WHERE job_id = $1");
 const DELETE_GROUPING: Sql = Sql::same("DELETE FROM groupings WHERE job_id = $1");
 const DELETE_REJECTS: Sql = Sql::same("DELETE FROM rejects WHERE job_id = $1");
 const DELETE_IMPORTS: Sql = Sql::same("DELETE FROM imports WHERE job_id = $1");
@@ -94,6 +95,7 @@ impl Store {
                 let last = [
                     DELETE_KEY_RUNS,
                     DELETE_PLACES,
+                    DELETE_PLAN,
                     DELETE_GROUPING,
                     DELETE_MEMBERS,
                     DELETE_DECISIONS,

@@ -206,16 +206,13 @@ async fn whoever_begins_again_takes_the_place_of_who_was_at_it(bench: &Bench) {
 async fn what_an_earlier_attempt_has_left_is_deleted(bench: &Bench) {
     let rows = rows(60, 9);
     let job = imported(bench, grouped("j", 4), &rows).await;
-    let other = imported(bench, spec("other", 4), &rows).await;
-    // As if it had written these, and died.
-    let left = format!("UPDATE units SET job_id = -{} WHERE job_id = {}", job.id, other.id);
-    bench.database.execute(&left).await;
-    let place = format!("INSERT INTO places (job_id, first_place, data) VALUES (-{}, 1, '')", job.id);
-    bench.database.execute(&place).await;
+    // As if it had written these rows of a plan, and died.
+    let plan =
+        format!("INSERT INTO plans (job_id, number, data) VALUES ({0}, 1, 'one'), ({0}, 99, 'two')", job.id);
+    bench.database.execute(&plan).await;
     gather(bench, 1).await.unwrap().unwrap();
     holds(bench, &job, &rows).await;
-    let shadow = "SELECT (SELECT COUNT(*) FROM units WHERE job_id < 0) + (SELECT COUNT(*) FROM places WHERE job_id < 0)";
-    assert_eq!(bench.database.int(shadow).await, 0);
+    assert_eq!(bench.database.int("SELECT COUNT(*) FROM plans").await, 0);
 }
 
 /// Stops whoever puts records together when the first of the new units are there: as if it had died.
@@ -254,6 +251,9 @@ async fn units_are_leased_while_others_are_made_and_whoever_comes_next_makes_the
     assert!(matches!(last, Err(StoreError::JobState(JobConflict::Grouping))), "{last:?}");
     bench.store.advance_jobs(at(4)).await.unwrap();
     assert_eq!(bench.store.job(JobRef::Id(job.id)).await.unwrap().state, JobState::Running);
+    // As if it had died after it wrote where records went.
+    let place = format!("INSERT INTO places (job_id, first_place, data) VALUES ({}, 1, '')", job.id);
+    bench.database.execute(&place).await;
     // Whatever the code would say of the groups now: it goes by the plan.
     let spec = format!(
         r#"UPDATE jobs SET group_by = '[{{"field":"id","normaliser":"exact"}}]' WHERE id = {}"#,
@@ -267,8 +267,7 @@ async fn units_are_leased_while_others_are_made_and_whoever_comes_next_makes_the
     holds(bench, &job, &rows).await;
     let found = bench.store.record(job.id, "K-000001".into()).await.unwrap();
     assert_eq!((found.seq, found.unit.state), (1, UnitState::Done), "what is done stays done");
-    let plan = "SELECT COUNT(*) FROM places WHERE job_id < 0";
-    assert_eq!(bench.database.int(plan).await, 0);
+    assert_eq!(bench.database.int("SELECT COUNT(*) FROM plans").await, 0);
 }
 
 async fn a_job_that_is_cancelled_meanwhile_keeps_all_its_records(bench: &Bench) {
@@ -317,10 +316,17 @@ async fn a_job_that_has_ended_is_not_put_together(bench: &Bench) {
     let job = imported(bench, grouped("j", 4), &rows(20, 5)).await;
     bench.store.cancel_job(JobRef::Id(job.id), at(1)).await.unwrap();
     assert_eq!(gather(bench, 2).await.unwrap(), None);
-    bench.store.delete_job(JobRef::Id(job.id)).await.unwrap();
+    let begun = imported(bench, grouped("begun", 4), &rows(900, 300)).await;
+    gather_some(bench, 2).await;
+    bench.store.cancel_job(JobRef::Id(begun.id), at(3)).await.unwrap();
+    for job in [job, begun] {
+        bench.store.delete_job(JobRef::Id(job.id)).await.unwrap();
+    }
+    assert_eq!(gather(bench, 60).await.unwrap(), None);
     while bench.store.retain(None).await.unwrap() {}
-    let left = "SELECT (SELECT COUNT(*) FROM units) + (SELECT COUNT(*) FROM groupings) + (SELECT COUNT(*) FROM blocks)";
-    assert_eq!(bench.database.int(left).await, 0);
+    for table in ["units", "groupings", "blocks", "places", "plans"] {
+        assert_eq!(bench.database.int(&format!("SELECT COUNT(*) FROM {table}")).await, 0, "{table}");
+    }
 }
 
 async fn a_job_without_records_completes_after_that(bench: &Bench) {

@@ -35,8 +35,12 @@ const FENCE: Sql = Sql::pair(
     "SELECT j.approved FROM groupings g JOIN jobs j ON j.id = g.job_id
      WHERE g.job_id = $1 AND g.epoch = $2 AND g.state = 'open' AND (g.planned OR j.state = 'running') AND NOT j.deleted",
 );
-const PLAN: Sql = Sql::same(
-    "SELECT first_place, data FROM places WHERE job_id = -$1 AND first_place > $2 ORDER BY first_place LIMIT $3",
+const PLAN: Sql =
+    Sql::same("SELECT number, data FROM plans WHERE job_id = $1 AND number > $2 ORDER BY number LIMIT $3");
+const INSERT_PLAN: Sql = Sql::pair(
+    "INSERT INTO plans (job_id, number, data) SELECT $1, * FROM unnest($2::bigint[], $3::bytea[])",
+    "INSERT INTO plans (job_id, number, data)
+     SELECT $1, value ->> 0, substr($3, value ->> 1, value ->> 2) FROM json_each($2)",
 );
 const INSERT_PLACES: Sql = Sql::pair(
     "INSERT INTO places (job_id, first_place, data) SELECT $1, * FROM unnest($2::bigint[], $3::bytea[])",
@@ -152,8 +156,8 @@ impl Store {
                 if !new.is_empty() {
                     units::insert(tx, job_id, new, made_at).await?;
                 }
-                places.insert(tx, job_id).await?;
-                plan.insert(tx, -job_id).await
+                places.insert(tx, INSERT_PLACES, job_id).await?;
+                plan.insert(tx, INSERT_PLAN, job_id).await
             })
         })
         .await?;
@@ -172,7 +176,7 @@ impl Store {
         self.read(move |tx| {
             Box::pin(async move {
                 let rows = tx.rows(PLAN, params![job_id, after, limit]).await?;
-                rows.iter().map(|row| Ok((row.int("first_place")?, row.bytes("data")?.to_vec()))).collect()
+                rows.iter().map(|row| Ok((row.int("number")?, row.bytes("data")?.to_vec()))).collect()
             })
         })
         .await
@@ -183,7 +187,7 @@ fn head(row: &Row) -> Result<Head, StoreError> {
     Ok(Head { id: row.int("id")?, first_seq: row.int("first_seq")?, last_seq: row.int("last_seq")? })
 }
 
-/// Rows of `places`.
+/// Numbered rows of bytes.
 #[derive(Default)]
 struct Rows {
     numbers: Vec<i64>,
@@ -196,13 +200,13 @@ impl Rows {
         self.data.push(data);
     }
 
-    async fn insert(self, tx: &mut Tx, job_id: i64) -> Result<(), StoreError> {
+    async fn insert(self, tx: &mut Tx, into: Sql, job_id: i64) -> Result<(), StoreError> {
         let rows = self.numbers.len();
         if rows == 0 {
             return Ok(());
         }
         let table = vec![Column::Ints(self.numbers), Column::Blobs(self.data)];
-        tx.execute_exactly(rows, INSERT_PLACES, params![job_id, table]).await
+        tx.execute_exactly(rows, into, params![job_id, table]).await
     }
 }
 

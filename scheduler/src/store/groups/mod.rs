@@ -2,7 +2,7 @@
 //! the database, and makes new units once the job is sealed, in which no group is cut in two.
 //!
 //! One scheduler does it for a job, fenced by the epoch of the job's row in `groupings`. First it writes down what becomes of
-//! each record: the plan, as `places` of the job's negative id. One transaction then takes what was imported out of the way, and
+//! each record: the plan. One transaction then takes what was imported out of the way, and
 //! the new units are made in order, each leased at once. Whoever begins again goes on behind the last of them by the same plan, or,
 //! before it was complete, with the first record. What the old units hold goes afterwards, in small steps.
 
@@ -101,7 +101,7 @@ impl Store {
             }
         };
         let work = async {
-            while self.clear_shadow(&claim).await? {}
+            self.clear(&claim).await?;
             self.put_together(&claim, scratch, &done, &ready).await
         };
         let counts = tokio::select! {

@@ -58,6 +58,7 @@ const MADE_TO: Sql = Sql::same(
      WHERE job_id = $1 AND NOT (state IN ('ungrouped', 'split') AND epoch = 0)",
 );
 const CLEAR_PLACES: Sql = Sql::same("DELETE FROM places WHERE job_id = $1");
+const CLEAR_PLAN: Sql = Sql::same("DELETE FROM plans WHERE job_id = $1");
 const APPROVED: Sql = Sql::same("UPDATE units SET state = 'ready' WHERE job_id = $1 AND state = 'waiting'");
 /// While the job is worked on, that would be in the way.
 const REPLACED_JOB: Sql = Sql::same(
@@ -71,10 +72,6 @@ const REPLACED: Sql = Sql::same(
          SELECT id FROM units WHERE job_id = $1 AND state = 'split' AND epoch = 0 ORDER BY first_seq LIMIT $2)
      RETURNING id",
 );
-const SHADOW: Sql = Sql::same(
-    "DELETE FROM units WHERE id IN (SELECT id FROM units WHERE job_id = -$1 ORDER BY id LIMIT $2) RETURNING id",
-);
-const SHADOW_PLACES: Sql = Sql::same("DELETE FROM places WHERE job_id = -$1");
 const BLOCKS: Sql = Sql::pair(
     "DELETE FROM blocks WHERE unit_id = ANY($1)",
     "DELETE FROM blocks WHERE unit_id IN (SELECT value FROM json_each($1))",
@@ -138,17 +135,12 @@ impl Store {
         note.await.map(drop)
     }
 
-    /// Deletes some of what an earlier attempt has left, and is of no use; whether there was any.
-    pub(super) async fn clear_shadow(&self, claim: &Claim) -> Result<bool, StoreError> {
-        let (job_id, planned) = (claim.job_id, claim.planned.is_some());
+    /// Deletes what an earlier attempt has left and is made again: a plan that was not complete, or where records went.
+    pub(super) async fn clear(&self, claim: &Claim) -> Result<(), StoreError> {
+        let job_id = claim.job_id;
+        let left = if claim.planned.is_some() { CLEAR_PLACES } else { CLEAR_PLAN };
         self.write(Lane::Normal, move |tx| {
-            Box::pin(async move {
-                if planned {
-                    return Ok(tx.execute(CLEAR_PLACES, params![job_id]).await? > 0);
-                }
-                let places = tx.execute(SHADOW_PLACES, params![job_id]).await?;
-                Ok(delete(tx, SHADOW, job_id).await? || places > 0)
-            })
+            Box::pin(async move { tx.execute(left, params![job_id]).await.map(drop) })
         })
         .await
     }
@@ -195,7 +187,7 @@ impl Store {
                 if job.approved {
                     tx.execute(APPROVED, params![job_id]).await?;
                 }
-                tx.execute(SHADOW_PLACES, params![job_id]).await?;
+                tx.execute(CLEAR_PLAN, params![job_id]).await?;
                 tx.execute_exactly(1, PLACED, params![job_id, epoch]).await
             })
         })
